@@ -1,0 +1,1 @@
+"""How layers run: one file an engine, behind one small protocol."""

@@ -1,0 +1,272 @@
+"""ONNX Runtime: its CPU provider, and any other provider that it reports, as compute units."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from counterpoint.engines.cpu_threads import thread_count
+from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.errors import EngineError
+from counterpoint.network.graph import Layer, Network, Subnetwork
+from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
+
+PROVIDER_DEVICES: Mapping[str, tuple[DeviceKind, tuple[str, ...]]] = {
+    "CUDAExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
+    "TensorrtExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
+    "NvTensorRTRTXExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
+    "ROCMExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
+    "MIGraphXExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
+    "DmlExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
+    "WebGpuExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
+    "CoreMLExecutionProvider": (DeviceKind.NPU, ("fp16",)),
+    "QNNExecutionProvider": (DeviceKind.NPU, ("int8", "fp16")),
+    "VitisAIExecutionProvider": (DeviceKind.NPU, ("int8",)),
+    "NnapiExecutionProvider": (DeviceKind.NPU, ("fp16", "int8")),
+}
+"""Providers beside the CPU's and what they compute in. A provider that reports itself and is not
+here is taken for a GPU in fp32."""
+
+NO_DEVICE = frozenset({"AzureExecutionProvider"})
+"""Providers that are no hardware of this machine."""
+
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
+
+PROFILE_WARMUP_RUNS = 2
+
+_KERNEL = "_kernel_time"
+_INSERTED = re.compile(r"^(InsertedPrecisionFreeCast_|InsertedCast_)+")
+
+
+@cache
+def _library() -> Any:
+    """The module, or ``None`` where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    # The library warns about harmless matters on stderr; errors come as exceptions.
+    onnxruntime.set_default_logger_severity(3)
+    return onnxruntime
+
+
+class OnnxRuntimeEngine:
+    """ONNX Runtime as an engine."""
+
+    name = "onnxruntime"
+
+    def version(self) -> str:
+        """Version of the installed package."""
+        library = _library()
+        return str(library.__version__) if library else "missing"
+
+    def missing_reason(self) -> str | None:
+        """See :class:`counterpoint.engines.protocol.Engine`."""
+        return None if _library() else "not installed: pip install onnxruntime"
+
+    def units(self, devices: Sequence[Device]) -> tuple[ComputeUnit, ...]:
+        """One unit for each CPU group and precision, and for each other provider's device."""
+        library = _library()
+        if library is None:
+            return ()
+        units = []
+        for device in devices:
+            if device.kind is DeviceKind.CPU:
+                units += [ComputeUnit(self.name, (device,), p) for p in ("fp32", "int8")]
+        for provider in library.get_available_providers():
+            if provider == "CPUExecutionProvider" or provider in NO_DEVICE:
+                continue
+            kind, precisions = PROVIDER_DEVICES.get(provider, (DeviceKind.GPU, ("fp32",)))
+            device = Device(f"{kind}.0", kind, description=provider)
+            short = provider.removesuffix("ExecutionProvider")
+            settings = (("provider", short),)
+            units += [ComputeUnit(self.name, (device,), p, settings) for p in precisions]
+        return tuple(units)
+
+    def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
+        """See :class:`counterpoint.engines.protocol.Engine`."""
+        foreign = [op for op in layer.operators if op.rpartition(":")[0] not in DOMAINS]
+        if foreign:
+            return f"operator {foreign[0]} is in an extension library that is not loaded"
+        if layer.quantised and unit.precision != "int8":
+            return f"the layer is quantised to int8; this unit computes in {unit.precision}"
+        if not layer.quantised and unit.precision == "int8" and layer.macs:
+            return "the layer is not quantised; the network gives no int8 form of it"
+        return None
+
+    def compile(
+        self,
+        segment: Subnetwork,
+        unit: ComputeUnit,
+        *,
+        exclusive: bool = True,
+        profile: bool = False,
+    ) -> OnnxRuntimeSegment:
+        """See :class:`counterpoint.engines.protocol.Engine`."""
+        library = _library()
+        if library is None:
+            raise EngineError(f"{unit.name}: {self.missing_reason()}", unit=unit.name)
+        options = _options(library, unit, exclusive)
+        path = segment.onnx_path()
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(path.with_suffix(f".{os.getpid()}"))
+        try:
+            session = library.InferenceSession(str(path), options, providers=_providers(unit))
+        except Exception as error:
+            first = segment.layers[0].name
+            reason = str(error).strip().splitlines()[0][:300]
+            raise EngineError(
+                f"{unit.name} cannot compile the segment at {first}: {reason}",
+                layer=first,
+                unit=unit.name,
+            ) from error
+        return OnnxRuntimeSegment(segment, unit, session, profile)
+
+    def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
+        """``InferenceSession(path)`` with every provider that is installed, then ``run``. The
+        library never changes a network's precision by itself, so ``any_precision`` is moot."""
+        library = _library()
+        if library is None:
+            return None
+        segment = network.whole()
+        device = Device("CPU", DeviceKind.CPU)
+        unit = ComputeUnit(self.name, (device,), "int8" if network.is_quantised else "fp32")
+        providers = [p for p in library.get_available_providers() if p not in NO_DEVICE]
+        options = library.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            session = library.InferenceSession(
+                str(segment.onnx_path()), options, providers=providers
+            )
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0][:300]
+            raise EngineError(f"ONNX Runtime refuses {network.name}: {reason}") from error
+        return OnnxRuntimeSegment(segment, unit, session, profiled=False)
+
+
+def _options(library: Any, unit: ComputeUnit, exclusive: bool) -> Any:
+    options = library.SessionOptions()
+    options.log_severity_level = 3
+    device = unit.devices[0]
+    if device.kind is DeviceKind.CPU:
+        count = thread_count(unit)
+        if count is not None:
+            options.intra_op_num_threads = count
+        if device.is_part and len(device.cores) > 1:
+            # The calling thread is the first and is pinned by its caller.
+            places = ";".join(str(core + 1) for core in device.cores[1 : count or 1])
+            options.add_session_config_entry("session.intra_op_thread_affinities", places)
+    else:
+        # What the provider cannot run must not slip to the CPU unseen.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if unit.setting("optimization") == "off":
+        options.graph_optimization_level = library.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not exclusive:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
+def _providers(unit: ComputeUnit) -> list[str]:
+    provider = unit.setting("provider")
+    return [f"{provider}ExecutionProvider"] if provider else ["CPUExecutionProvider"]
+
+
+class OnnxRuntimeSegment:
+    """An inference session with its input and output names bound."""
+
+    def __init__(
+        self, segment: Subnetwork, unit: ComputeUnit, session: Any, profiled: bool
+    ) -> None:
+        self._segment = segment
+        self._unit = unit
+        self._session = session
+        self._profiled = profiled
+        self._input_names = tuple(spec.name for spec in segment.inputs)
+        self._output_names = [spec.name for spec in segment.outputs]
+
+    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        try:
+            result: Sequence[Tensor] = self._session.run(
+                self._output_names, dict(zip(self._input_names, inputs, strict=True))
+            )
+        except Exception as error:
+            first = self._segment.layers[0].name
+            reason = str(error).strip().splitlines()[0][:300]
+            raise EngineError(
+                f"{self._unit.name} failed in the segment at {first}: {reason}",
+                layer=first,
+                unit=self._unit.name,
+            ) from error
+        return result
+
+    def profile(self) -> NodeProfile | None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        if not self._profiled or self._session is None:
+            return None
+        self._profiled = False
+        path = Path(self._session.end_profiling())
+        try:
+            events = json.loads(path.read_text())
+        finally:
+            path.unlink(missing_ok=True)
+        return attribute_events(events, self._segment.layer_of_label())
+
+    def close(self) -> None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        if self._profiled and self._session is not None:
+            self.profile()
+        self._session = None
+
+
+def attribute_events(
+    events: Sequence[Mapping[str, Any]], layer_of_label: Mapping[str, int]
+) -> NodeProfile | None:
+    """Per-layer times out of ONNX Runtime's trace events.
+
+    A fused node is called after one of the nodes or tensors that went into it, with a suffix; a
+    reorder that has no such name is charged to the layer before it.
+    """
+    kernels = [event for event in events if event.get("cat") == "Node"]
+    runs = sum(1 for event in events if event.get("name") == "model_run") or 1
+    per_run = len(kernels) // runs
+    if per_run == 0:
+        return None
+    first = min(PROFILE_WARMUP_RUNS, runs - 1)
+    layer_ns: dict[int, int] = {}
+    overhead_ns = 0
+    current: int | None = None
+    for position in range(per_run):
+        event = kernels[position]
+        durations = [
+            kernels[run * per_run + position]["dur"]
+            for run in range(first, runs)
+            if run * per_run + position < len(kernels)
+        ]
+        time_ns = round(statistics.median(durations) * 1000)
+        found = layer_named(str(event["name"]).removesuffix(_KERNEL), layer_of_label)
+        current = current if found is None else found
+        if current is None:
+            overhead_ns += time_ns
+        else:
+            layer_ns[current] = layer_ns.get(current, 0) + time_ns
+    return NodeProfile(layer_ns, overhead_ns)
+
+
+def layer_named(name: str, layer_of_label: Mapping[str, int]) -> int | None:
+    """The layer whose label the name begins with, the longest such; suffixes follow ``_``."""
+    name = _INSERTED.sub("", name)
+    while name:
+        if name in layer_of_label:
+            return layer_of_label[name]
+        name, _, suffix = name.rpartition("_")
+        if not suffix:
+            return None
+    return None

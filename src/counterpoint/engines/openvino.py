@@ -1,0 +1,294 @@
+"""OpenVINO: CPU, GPU and NPU devices as it reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from counterpoint.engines.cpu_threads import thread_count
+from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.errors import EngineError
+from counterpoint.network.graph import Layer, Network, Subnetwork
+from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
+
+PRECISION_HINT: Mapping[str, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""Counterpoint's precisions as OpenVINO's INFERENCE_PRECISION_HINT. Layers that the network
+quantises run in int8 under any of them; the rest of an int8 network runs in fp32."""
+
+CAPABILITY: Mapping[str, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+
+COPY_BYTES = 64 * 1024
+"""Inputs up to this size are copied into the request's own tensor; binding a new tensor costs
+about 8 us, copying 64 KB about 3 us (own measurement, EPYC, OpenVINO 2026.4)."""
+
+_CONVOLUTION_SUFFIX = "/WithoutBiases"
+
+
+@cache
+def _core() -> Any:
+    """The library's core object, or ``None`` where it is not installed."""
+    try:
+        import openvino
+    except ImportError:
+        return None
+    return openvino.Core()
+
+
+class OpenVinoEngine:
+    """OpenVINO as an engine."""
+
+    name = "openvino"
+
+    def version(self) -> str:
+        """Version of the installed package, without its build number."""
+        if _core() is None:
+            return "missing"
+        import openvino
+
+        return str(openvino.__version__).partition("-")[0]
+
+    def missing_reason(self) -> str | None:
+        """See :class:`counterpoint.engines.protocol.Engine`."""
+        return None if _core() else "not installed: pip install openvino"
+
+    def units(self, devices: Sequence[Device]) -> tuple[ComputeUnit, ...]:
+        """One unit for each CPU group, GPU and NPU, and each precision that it computes in."""
+        core = _core()
+        if core is None:
+            return ()
+        units = []
+        for reported in core.available_devices:
+            capabilities = core.get_property(reported, "OPTIMIZATION_CAPABILITIES")
+            precisions = [p for p, word in CAPABILITY.items() if word in capabilities]
+            if reported == "CPU":
+                places = [device for device in devices if device.kind is DeviceKind.CPU]
+            else:
+                kind = DeviceKind.NPU if reported.startswith("NPU") else DeviceKind.GPU
+                name = reported if "." in reported or kind is DeviceKind.NPU else f"{reported}.0"
+                described = str(core.get_property(reported, "FULL_DEVICE_NAME"))
+                places = [Device(name, kind, description=described)]
+            units += [ComputeUnit(self.name, (d,), p) for d in places for p in precisions]
+        return tuple(units)
+
+    def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
+        """See :class:`counterpoint.engines.protocol.Engine`."""
+        for operator in layer.operators:
+            if operator.startswith(("QLinear", "com.microsoft:QLinear")):
+                return (
+                    f"OpenVINO does not read {operator} of this form; "
+                    "a network in QDQ form would run"
+                )
+            if ":" in operator and not operator.startswith("com.microsoft:"):
+                return f"operator {operator} is in an extension library that is not loaded"
+        if layer.quantised and unit.precision != "int8":
+            return f"the layer is quantised to int8; this unit computes in {unit.precision}"
+        if not layer.quantised and unit.precision == "int8" and layer.macs:
+            return "the layer is not quantised; the network gives no int8 form of it"
+        return None
+
+    def compile(
+        self,
+        segment: Subnetwork,
+        unit: ComputeUnit,
+        *,
+        exclusive: bool = True,
+        profile: bool = False,
+    ) -> OpenVinoSegment:
+        """See :class:`counterpoint.engines.protocol.Engine`. ``exclusive`` changes nothing: the
+        library's threads go to sleep after each call."""
+        core = _core()
+        if core is None:
+            raise EngineError(f"{unit.name}: {self.missing_reason()}", unit=unit.name)
+        try:
+            model = core.read_model(segment.onnx_path())
+            compiled = core.compile_model(model, _device_name(unit), _config(unit, profile))
+            return OpenVinoSegment(segment, unit, compiled, profile)
+        except RuntimeError as error:
+            first = segment.layers[0].name
+            raise EngineError(
+                f"{unit.name} cannot compile the segment at {first}: {_reason(error)}",
+                layer=first,
+                unit=unit.name,
+            ) from error
+
+    def as_installed(self, network: Network, *, any_precision: bool) -> OpenVinoDefault | None:
+        """``compile_model(model, "CPU")`` and ``infer`` of one request, its documented quick way.
+
+        Without a device's name the library would choose the best one itself; on a machine with
+        a CPU alone that is the CPU.
+        """
+        core = _core()
+        if core is None:
+            return None
+        device = "CPU" if core.available_devices == ["CPU"] else "AUTO"
+        config = {} if any_precision or device == "AUTO" else {"INFERENCE_PRECISION_HINT": "f32"}
+        try:
+            model = core.read_model(network.whole().onnx_path())
+            return OpenVinoDefault(network, core.compile_model(model, device, config))
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO refuses {network.name}: {_reason(error)}") from error
+
+
+class OpenVinoDefault:
+    """One request, called as the documentation shows."""
+
+    def __init__(self, network: Network, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._names = [spec.name for spec in network.inputs]
+
+    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        results = self._request.infer(dict(zip(self._names, inputs, strict=True)))
+        return list(results.values())
+
+    def profile(self) -> NodeProfile | None:
+        """Not measured."""
+        return None
+
+    def close(self) -> None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        self._request = None
+
+
+def _device_name(unit: ComputeUnit) -> str:
+    device = unit.devices[0]
+    return "CPU" if device.kind is DeviceKind.CPU else device.name
+
+
+def _config(unit: ComputeUnit, profile: bool) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": PRECISION_HINT[unit.precision],
+    }
+    device = unit.devices[0]
+    if device.kind is DeviceKind.CPU:
+        count = thread_count(unit)
+        if count is not None:
+            config["INFERENCE_NUM_THREADS"] = count
+        if device.is_part:
+            # The library's own pinning puts every model's first thread on the same core. A
+            # call runs on the calling thread, which its caller pins to the device's cores.
+            config["ENABLE_CPU_PINNING"] = False
+    if profile:
+        config["PERF_COUNT"] = True
+    return config
+
+
+def _reason(error: Exception) -> str:
+    """The line of an OpenVINO message that says something, short."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [
+        line for line in lines if not line.startswith(("Exception from", "Check '", "FrontEnd"))
+    ]
+    return " ".join((told or lines or ["no reason given"])[:2])[:300]
+
+
+class OpenVinoSegment:
+    """A compiled model with one inference request, its tensors bound once."""
+
+    def __init__(
+        self, segment: Subnetwork, unit: ComputeUnit, compiled: Any, profiled: bool
+    ) -> None:
+        import openvino
+
+        self._tensor = openvino.Tensor
+        self._segment = segment
+        self._unit = unit
+        self._compiled = compiled
+        self._request = compiled.create_infer_request()
+        self._profiled = profiled
+        self._runs = 0
+        # Ports keep the model's order, and the model file was written in the segment's order.
+        self._own_inputs: list[Tensor | None] = [
+            self._request.get_input_tensor(index).data if self._is_small(index) else None
+            for index in range(len(compiled.inputs))
+        ]
+        static = all(not port.partial_shape.is_dynamic for port in compiled.outputs)
+        self._own_outputs: list[Tensor] | None = (
+            [self._request.get_output_tensor(i).data for i in range(len(compiled.outputs))]
+            if static
+            else None
+        )
+
+    def _is_small(self, index: int) -> bool:
+        size = self._segment.inputs[index].size_bytes
+        return size is not None and size <= COPY_BYTES
+
+    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        request = self._request
+        try:
+            for index, own in enumerate(self._own_inputs):
+                if own is not None:
+                    own[...] = inputs[index]
+                else:
+                    request.set_input_tensor(index, self._tensor(inputs[index], shared_memory=True))
+            request.infer(share_outputs=True)
+            if self._own_outputs is not None:
+                return [tensor.copy() for tensor in self._own_outputs]
+            return [
+                np.array(request.get_output_tensor(index).data)
+                for index in range(len(self._segment.outputs))
+            ]
+        except RuntimeError as error:
+            first = self._segment.layers[0].name
+            raise EngineError(
+                f"{self._unit.name} failed in the segment at {first}: {_reason(error)}",
+                layer=first,
+                unit=self._unit.name,
+            ) from error
+
+    def profile(self) -> NodeProfile | None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        if not self._profiled or self._request is None:
+            return None
+        labels = self._segment.layer_of_label()
+        origin = self._origins(labels)
+        layer_ns: dict[int, int] = {}
+        overhead_ns = 0
+        current: int | None = None
+        for node in self._request.get_profiling_info():
+            time_ns = round(node.real_time.total_seconds() * 1e9)
+            if not time_ns:
+                continue
+            found = origin.get(node.node_name)
+            if found is None:
+                found = layer_behind(node.node_name, labels)
+            current = current if found is None else found
+            if current is None:
+                overhead_ns += time_ns
+            else:
+                layer_ns[current] = layer_ns.get(current, 0) + time_ns
+        return NodeProfile(layer_ns, overhead_ns)
+
+    def _origins(self, labels: Mapping[str, int]) -> dict[str, int]:
+        """Layer of each executed node, from the names that the library says it fused."""
+        origins: dict[str, int] = {}
+        for node in self._compiled.get_runtime_model().get_ordered_ops():
+            info = node.get_rt_info()
+            if "originalLayersNames" not in info:
+                continue
+            for name in str(info["originalLayersNames"].astype(str)).split(","):
+                plain = name.removesuffix(_CONVOLUTION_SUFFIX)
+                if plain in labels:
+                    origins[node.get_friendly_name()] = labels[plain]
+                    break
+        return origins
+
+    def close(self) -> None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        self._own_inputs, self._own_outputs = [], None
+        self._request = self._compiled = None
+
+
+def layer_behind(name: str, layer_of_label: Mapping[str, int]) -> int | None:
+    """The layer whose label ends the name of an inserted node (``x_abcd_acdb_conv1``)."""
+    plain = name.removesuffix(_CONVOLUTION_SUFFIX)
+    while plain:
+        if plain in layer_of_label:
+            return layer_of_label[plain]
+        _, _, plain = plain.partition("_")
+    return None

@@ -1,0 +1,122 @@
+"""The seam between Counterpoint and whatever runs layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from counterpoint.network.graph import Layer, Network, Subnetwork
+from counterpoint.platform.model import ComputeUnit, Device
+
+Tensor = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProfile:
+    """Where the time of one run went, by the engine's own clock.
+
+    Attributes:
+        layer_ns: Time in the nodes of each layer (index in the network), per run.
+        overhead_ns: Time in nodes that belong to no layer: reorders of inputs, conversions.
+    """
+
+    layer_ns: Mapping[int, int]
+    overhead_ns: int
+
+
+@runtime_checkable
+class CompiledSegment(Protocol):
+    """A segment made ready on one unit. Used by one thread at a time."""
+
+    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Runs once.
+
+        Args:
+            inputs: One C-contiguous array for each of ``segment.inputs``, same order, exact
+                shape and dtype. They are not written to and not kept.
+
+        Returns:
+            One array for each of ``segment.outputs``; the caller owns them: a later run does
+            not change them.
+
+        Raises:
+            EngineError: The engine failed; its exception is the cause.
+        """
+        ...
+
+    def profile(self) -> NodeProfile | None:
+        """Per-layer times since compilation (mean per run); ``None`` if the engine cannot, or if
+        it was not compiled with ``profile=True``. Ends profiling."""
+        ...
+
+    def close(self) -> None:
+        """Gives back everything; further runs are a caller's error. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Software that runs layers. One file an engine; its library is imported on first use."""
+
+    name: str
+
+    def version(self) -> str:
+        """Version of the software underneath; measurements of another version do not count."""
+        ...
+
+    def units(self, devices: Sequence[Device]) -> tuple[ComputeUnit, ...]:
+        """The units that it offers on those devices (CPU groups) and on those it finds itself.
+
+        Empty where its library is missing.
+        """
+        ...
+
+    def missing_reason(self) -> str | None:
+        """Why the engine is not here and how to get it, or ``None`` when it is."""
+        ...
+
+    def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
+        """Why that unit cannot run that layer; ``None`` when it can."""
+        ...
+
+    def compile(
+        self,
+        segment: Subnetwork,
+        unit: ComputeUnit,
+        *,
+        exclusive: bool = True,
+        profile: bool = False,
+    ) -> CompiledSegment:
+        """Makes the segment ready to run.
+
+        Args:
+            segment: A convex part of a network.
+            unit: One of :meth:`units`.
+            exclusive: Nothing else uses its devices between two runs, so the engine's threads
+                may keep spinning there. ``False`` where other segments share the devices.
+            profile: Measure each node (slower); read the result by ``CompiledSegment.profile``.
+
+        Raises:
+            EngineError: The engine refused it; the message says what and names the unit.
+        """
+        ...
+
+    def as_installed(self, network: Network, *, any_precision: bool) -> CompiledSegment | None:
+        """The whole network as a user of the engine runs it today: its documented default call with
+        default options, on the device that it chooses.
+
+        Args:
+            network: What to run.
+            any_precision: Take the engine's default precision; otherwise the network's own.
+
+        Returns:
+            ``None`` where the engine has no such default.
+
+        Raises:
+            EngineError: The engine cannot run this network.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Timing: samples, comparisons in turn, peaks."""

@@ -1,0 +1,203 @@
+"""Timing that can be believed on a noisy machine.
+
+One contender alone: warm up, then repeat until the median is known well enough. Several contenders:
+short blocks in turn, the order rotated each round, so that a slow spell of the machine hits them
+all; what is reported is the ratio within each round, and its spread.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+Run = Callable[[], object]
+
+Contender = Callable[[], AbstractContextManager[Run]]
+"""Makes something ready to run, and gives back what it took when the context ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Measured times of one thing.
+
+    Attributes:
+        times_ns: Raw samples in the order in which they were taken; never empty.
+    """
+
+    times_ns: tuple[int, ...]
+
+    @property
+    def median_ns(self) -> int:
+        """The middle one."""
+        return round(statistics.median(self.times_ns))
+
+    @property
+    def low_ns(self) -> int:
+        """Tenth percentile."""
+        return self.quantile_ns(0.1)
+
+    @property
+    def high_ns(self) -> int:
+        """Ninetieth percentile."""
+        return self.quantile_ns(0.9)
+
+    def quantile_ns(self, fraction: float) -> int:
+        """Nearest-rank quantile."""
+        ordered = sorted(self.times_ns)
+        return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error of the median over the median, from the interquartile range.
+
+        For a normal distribution the standard deviation is the range over 1.349, and the median's
+        standard error is 1.253 standard deviations over the square root of the count.
+        """
+        if len(self.times_ns) < 4 or self.median_ns == 0:
+            return float("inf")
+        spread = (self.quantile_ns(0.75) - self.quantile_ns(0.25)) / 1.349
+        return 1.253 * spread / math.sqrt(len(self.times_ns)) / self.median_ns
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """When to stop sampling.
+
+    Attributes:
+        warmup_ns: Runs before this much time has passed do not count (at least two runs).
+        budget_ns: Stop after this much time, once there are ``min_count`` samples.
+        min_count: At least so many samples.
+        max_count: At most so many.
+        relative_error: Stop when the median is known this well.
+    """
+
+    warmup_ns: int = 40_000_000
+    budget_ns: int = 500_000_000
+    min_count: int = 7
+    max_count: int = 400
+    relative_error: float = 0.004
+
+
+def sample(run: Run, settings: SamplingSettings | None = None) -> Samples:
+    """Times ``run`` until its median is known."""
+    limits = settings or SamplingSettings()
+    clock = time.perf_counter_ns
+    begin = clock()
+    warm = 0
+    while warm < 2 or clock() - begin < limits.warmup_ns:
+        run()
+        warm += 1
+        if warm >= 2 and clock() - begin > limits.budget_ns // 2:
+            break
+    begin = clock()
+    times: list[int] = []
+    while len(times) < limits.max_count:
+        start = clock()
+        run()
+        times.append(clock() - start)
+        if len(times) < limits.min_count:
+            continue
+        if clock() - begin > limits.budget_ns:
+            break
+        if len(times) % 8 == 0 and Samples(tuple(times)).relative_error < limits.relative_error:
+            break
+    return Samples(tuple(times))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Several contenders timed in turn.
+
+    Attributes:
+        samples: All counted samples by contender.
+        rounds: Median of each round's block, by contender; all of one length.
+    """
+
+    samples: Mapping[str, Samples]
+    rounds: Mapping[str, tuple[int, ...]]
+
+    def ratio(self, numerator: str, denominator: str) -> tuple[float, float, float]:
+        """Median, tenth and ninetieth percentile of the ratio of times within each round."""
+        ratios = sorted(
+            above / below
+            for above, below in zip(self.rounds[numerator], self.rounds[denominator], strict=True)
+        )
+        last = len(ratios) - 1
+        return statistics.median(ratios), ratios[round(0.1 * last)], ratios[round(0.9 * last)]
+
+
+def interleave(
+    contenders: Mapping[str, Contender],
+    *,
+    rounds: int = 12,
+    block_ns: int = 60_000_000,
+    max_runs: int = 50,
+    keep_open: bool = True,
+    report: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Times contenders in turn.
+
+    Args:
+        contenders: What makes each ready, by name.
+        rounds: How often each gets its turn.
+        block_ns: Aimed length of a turn, its warm-up excluded.
+        max_runs: At most so many counted runs a turn; two at least.
+        keep_open: Make all ready once, at the cost of having all in memory; otherwise each is made
+            ready for its turn and closed after it.
+        report: Called with (rounds done, rounds in all) after each round.
+    """
+    times: dict[str, list[int]] = {name: [] for name in contenders}
+    medians: dict[str, list[int]] = {name: [] for name in contenders}
+    names = list(contenders)
+    with ExitStack() as stack:
+        ready: dict[str, Run] = {}
+        for turn in range(rounds):
+            shift = turn % len(names)
+            for name in names[shift:] + names[:shift]:
+                if keep_open:
+                    if name not in ready:
+                        ready[name] = stack.enter_context(contenders[name]())
+                    block = _turn(ready[name], block_ns, max_runs)
+                else:
+                    with contenders[name]() as run:
+                        block = _turn(run, block_ns, max_runs)
+                times[name] += block
+                medians[name].append(round(statistics.median(block)))
+            if report:
+                report(turn + 1, rounds)
+    return Comparison(
+        {name: Samples(tuple(values)) for name, values in times.items()},
+        {name: tuple(values) for name, values in medians.items()},
+    )
+
+
+def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:
+    """One contender's counted times. The first runs pay for the caches, and for threads of the
+    contender before that still spin; they do not count.
+    """
+    clock = time.perf_counter_ns
+    run()
+    start = clock()
+    run()
+    count = max(2, min(max_runs, block_ns // max(1, clock() - start)))
+    for _ in range(count // 5):
+        run()
+    block = []
+    for _ in range(count):
+        start = clock()
+        run()
+        block.append(clock() - start)
+    return block
+
+
+def spread_text(values: Sequence[int]) -> str:
+    """``12.3 ms (12.1 .. 13.0)``: median and tenth to ninetieth percentile, for people."""
+    samples = Samples(tuple(values))
+    return (
+        f"{samples.median_ns / 1e6:.3f} ms "
+        f"({samples.low_ns / 1e6:.3f} .. {samples.high_ns / 1e6:.3f})"
+    )

@@ -1,0 +1,207 @@
+"""Groups nodes into layers: an operator with what engines fuse into it.
+
+A group grows along a single thread: each further node is the only reader of the group's result,
+so no path can leave a group and come back (it is convex), and contracting groups keeps the graph
+acyclic. A residual ``Add`` joins the branch that ends last, whose other operand is then ready.
+Nodes that depend on constants only are no layers: every layer that needs their result takes them
+along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from onnx import NodeProto
+
+from counterpoint.network.onnx_graph import OnnxGraph, reads
+
+MAC_OPERATORS = frozenset(
+    "Conv ConvTranspose ConvInteger Gemm MatMul MatMulInteger QLinearConv QLinearMatMul QGemm "
+    "FusedConv".split()
+)
+ACTIVATIONS = frozenset(
+    "Relu LeakyRelu PRelu Clip Sigmoid Tanh Elu Selu Celu HardSigmoid HardSwish Mish Softplus "
+    "Softsign Gelu ThresholdedRelu QLinearSigmoid QLinearLeakyRelu".split()
+)
+GATES = frozenset({"Sigmoid", "HardSigmoid"})
+RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Identity"})
+SUMS = frozenset({"Add", "Sum", "QLinearAdd"})
+SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
+SCALED = MAC_OPERATORS | {"BatchNormalization"}
+ACTIVATED = MAC_OPERATORS | SUMS | {"BatchNormalization", "InstanceNormalization", "Mul", "Div"}
+
+
+class Grouper:
+    """Finds the groups of one graph."""
+
+    def __init__(self, graph: OnnxGraph) -> None:
+        self.graph = graph
+        self.producer = graph.producers()
+        self.readers = graph.readers()
+        self.returned = frozenset(graph.outputs)
+        self.constant = self._constant_tensors()
+        self.group_of: dict[int, int] = {}
+
+    def groups(self) -> list[list[int]]:
+        """Node indices of each layer, main node first; constant nodes not among them."""
+        found: list[list[int]] = []
+        for index, node in enumerate(self.graph.nodes):
+            if index in self.group_of or self.is_constant_node(index):
+                continue
+            if node.op_type == "DequantizeLinear" and self._feeds_one(index):
+                continue  # taken up by its reader below
+            members = [index, *self._prelude(index)]
+            self._claim(members, len(found))
+            self._extend(members, len(found))
+            found.append(members)
+        return found
+
+    def is_constant_node(self, index: int) -> bool:
+        """It makes constants out of constants."""
+        outputs = [name for name in self.graph.nodes[index].output if name]
+        return all(name in self.constant for name in outputs)
+
+    def activations(self, node: NodeProto) -> list[str]:
+        """Names that it reads and that depend on the frame."""
+        return [name for name in reads(node) if name not in self.constant]
+
+    def _constant_tensors(self) -> frozenset[str]:
+        known = set(self.graph.constants)
+        for node in self.graph.nodes:
+            if all(name in known for name in reads(node)):
+                known.update(name for name in node.output if name)
+        return frozenset(known)
+
+    def _claim(self, members: list[int], group: int) -> None:
+        for member in members:
+            self.group_of[member] = group
+
+    def _only_reader(self, name: str) -> int | None:
+        readers = self.readers.get(name, [])
+        return readers[0] if len(readers) == 1 and name not in self.returned else None
+
+    def _feeds_one(self, index: int) -> bool:
+        """A DequantizeLinear with one reader that is a real operator."""
+        reader = self._only_reader(self.graph.nodes[index].output[0])
+        return reader is not None and self.graph.nodes[reader].op_type not in (
+            "QuantizeLinear",
+            "DequantizeLinear",
+        )
+
+    def _prelude(self, index: int) -> list[int]:
+        """The DequantizeLinear nodes that feed only this node (QDQ form)."""
+        found = []
+        for name in self.activations(self.graph.nodes[index]):
+            maker = self.producer.get(name)
+            if (
+                maker is not None
+                and self.graph.nodes[maker].op_type == "DequantizeLinear"
+                and maker not in self.group_of
+                and self._only_reader(name) == index
+            ):
+                found.append(maker)
+        return found
+
+    def _extend(self, members: list[int], group: int) -> None:
+        """Takes up followers one by one until none is fused with what came before."""
+        nodes = self.graph.nodes
+        head = nodes[members[0]].op_type
+        tail = members[0]
+        residual_taken = head in SUMS
+        activated = head in ACTIVATIONS
+        while True:
+            outputs = [name for name in nodes[tail].output if name]
+            if len(outputs) != 1:
+                return
+            gate = self._gate(outputs[0])
+            if gate is not None and head in ACTIVATED and not activated:
+                members += gate
+                self._claim(gate, group)
+                tail, activated = gate[-1], True
+                continue
+            follower = self._only_reader(outputs[0])
+            if follower is None or follower in self.group_of:
+                return
+            node = nodes[follower]
+            operator = node.op_type
+            prelude: list[int] = []
+            if operator in RESHAPES or operator == "QuantizeLinear":
+                if len(self.activations(node)) != 1:
+                    return
+            elif operator in ACTIVATIONS:
+                if activated or head not in ACTIVATED:
+                    return
+                activated = True
+            elif operator == "BatchNormalization" or (
+                operator in SCALES and len(self.activations(node)) == 1
+            ):
+                if head not in SCALED or activated or residual_taken:
+                    return
+            elif operator in SUMS:
+                if head not in MAC_OPERATORS or activated or residual_taken:
+                    return
+                if not self._other_operands_ready(node, outputs[0], members[0]):
+                    return
+                residual_taken = True
+                prelude = self._prelude(follower)
+            else:
+                return
+            self._claim([*prelude, follower], group)
+            members += [*prelude, follower]
+            tail = follower
+            if operator == "QuantizeLinear":
+                return
+
+    def _gate(self, name: str) -> list[int] | None:
+        """``x * sigmoid(x)`` behind tensor ``x``, as two nodes (SiLU, hard swish)."""
+        readers = self.readers.get(name, [])
+        if len(readers) != 2 or name in self.returned:
+            return None
+        gate, product = readers
+        nodes = self.graph.nodes
+        if nodes[gate].op_type not in GATES or nodes[product].op_type != "Mul":
+            return None
+        gated = nodes[gate].output[0]
+        if self._only_reader(gated) != product or set(nodes[product].input) != {name, gated}:
+            return None
+        return [gate, product] if not {gate, product} & self.group_of.keys() else None
+
+    def _other_operands_ready(self, node: NodeProto, own: str, head: int) -> bool:
+        """All other operands are made before the group's first node, so it never waits inside."""
+        for name in self.activations(node):
+            if name == own:
+                continue
+            maker = self.producer.get(name)
+            if maker is not None and self.graph.nodes[maker].op_type == "DequantizeLinear":
+                source = self.activations(self.graph.nodes[maker])
+                maker = self.producer.get(source[0]) if source else None
+            if maker is not None and maker >= head:
+                return False
+        return own in node.input
+
+
+def constant_closure(graph: OnnxGraph, grouper: Grouper, members: list[int]) -> list[int]:
+    """The members and every constant node that they depend on, ascending."""
+    closure = set(members)
+    pending = list(members)
+    while pending:
+        for name in reads(graph.nodes[pending.pop()]):
+            maker = grouper.producer.get(name)
+            if maker is not None and maker not in closure and grouper.is_constant_node(maker):
+                closure.add(maker)
+                pending.append(maker)
+    return sorted(closure)
+
+
+def plain_operator(node: NodeProto, specs: Mapping[str, object]) -> str:
+    """The operator without the prefix of its quantised forms; depthwise and grouped convolutions
+    by their own names."""
+    operator = node.op_type.removeprefix("QLinear").removeprefix("Fused").removesuffix("Integer")
+    operator = {"QGemm": "Gemm", "MatMul": "Gemm"}.get(operator, operator)
+    if operator == "Conv":
+        groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+        if groups > 1:
+            shape = getattr(specs.get(node.input[0]), "shape", None)
+            channels = shape[1] if shape else None
+            return "DepthwiseConv" if channels == groups else "GroupConv"
+    return operator

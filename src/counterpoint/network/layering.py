@@ -1,0 +1,164 @@
+"""Makes the planner's :class:`Network` out of an ONNX graph."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Mapping, Sequence
+
+from onnx import NodeProto, TensorProto, numpy_helper
+
+from counterpoint.errors import ModelFileError
+from counterpoint.network.arithmetic import macs
+from counterpoint.network.graph import Layer, Network, TensorSpec
+from counterpoint.network.grouping import (
+    Grouper,
+    constant_closure,
+    plain_operator,
+)
+from counterpoint.network.onnx_graph import OnnxGraph, reads
+
+INTEGER_OPERATORS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+
+def network_of(graph: OnnxGraph, name: str) -> Network:
+    """Groups, orders and describes the layers of a graph.
+
+    Raises:
+        ModelFileError: The graph has no layer.
+    """
+    grouper = Grouper(graph)
+    groups = grouper.groups()
+    if not groups:
+        raise ModelFileError(f"{name} has no layer to run: every node is a constant")
+    layers: list[Layer] = []
+    for members in _run_order(graph, grouper, groups):
+        layers.append(_layer(graph, grouper, members, len(layers)))
+    crossing = {tensor for layer in layers for tensor in (*layer.inputs, *layer.outputs)}
+    crossing |= set(graph.inputs) | set(graph.outputs)
+    return Network(
+        name=name,
+        inputs=tuple(graph.specs[tensor] for tensor in graph.inputs),
+        outputs=tuple(graph.specs[tensor] for tensor in graph.outputs),
+        layers=tuple(layers),
+        tensors={tensor: _spec(graph, tensor) for tensor in sorted(crossing)},
+        content_hash=graph.content_hash(),
+        source=graph,
+    )
+
+
+def _spec(graph: OnnxGraph, tensor: str) -> TensorSpec:
+    return graph.specs.get(tensor) or TensorSpec(tensor, "undefined", None)
+
+
+def _run_order(graph: OnnxGraph, grouper: Grouper, groups: Sequence[list[int]]) -> list[list[int]]:
+    """Groups in topological order, file order where possible."""
+    successors: list[set[int]] = [set() for _ in groups]
+    waiting = [0] * len(groups)
+    for reader, members in enumerate(groups):
+        makers = set()
+        for member in members:
+            for name in reads(graph.nodes[member]):
+                maker = grouper.group_of.get(grouper.producer.get(name, -1))
+                if maker is not None and maker != reader:
+                    makers.add(maker)
+        waiting[reader] = len(makers)
+        for maker in makers:
+            successors[maker].add(reader)
+    ready = [(members[0], group) for group, members in enumerate(groups) if not waiting[group]]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, group = heapq.heappop(ready)
+        order.append(groups[group])
+        for reader in sorted(successors[group]):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heapq.heappush(ready, (groups[reader][0], reader))
+    return order
+
+
+def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -> Layer:
+    nodes = constant_closure(graph, grouper, members)
+    protos = [graph.nodes[node] for node in nodes]
+    own = set(members)
+    made = {name for member in members for name in graph.nodes[member].output if name}
+    inputs = [
+        name
+        for member in sorted(own)
+        for name in grouper.activations(graph.nodes[member])
+        if name not in made
+    ]
+    outputs = [
+        name
+        for member in sorted(own)
+        for name in graph.nodes[member].output
+        if name
+        and (
+            name in grouper.returned
+            or any(reader not in own for reader in grouper.readers.get(name, ()))
+        )
+    ]
+    constants = {
+        name
+        for member in own
+        for name in reads(graph.nodes[member])
+        if name in grouper.constant and name not in made
+    }
+    main = graph.nodes[members[0]]
+    return Layer(
+        index=index,
+        name=main.name,
+        kind=plain_operator(main, graph.specs),
+        operators=tuple(_qualified(graph.nodes[member]) for member in sorted(own)),
+        nodes=tuple(nodes),
+        inputs=tuple(dict.fromkeys(inputs)),
+        outputs=tuple(dict.fromkeys(outputs)),
+        macs=sum(macs(proto, graph.specs) for proto in protos),
+        weight_bytes=sum(graph.constant_bytes(name) for name in constants),
+        input_bytes=_total_bytes(graph, dict.fromkeys(inputs)),
+        output_bytes=_total_bytes(graph, dict.fromkeys(outputs)),
+        quantised=any(
+            proto.op_type in INTEGER_OPERATORS
+            or proto.op_type.startswith("QLinear")
+            or proto.op_type.endswith("Integer")
+            or proto.op_type == "QGemm"
+            for proto in protos
+        ),
+        signature=_signature(graph, nodes),
+    )
+
+
+def _qualified(node: NodeProto) -> str:
+    """The operator's name, with its domain where that is not ONNX's own."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+
+
+def _total_bytes(graph: OnnxGraph, names: Mapping[str, None]) -> int | None:
+    sizes = [_spec(graph, name).size_bytes for name in names]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _signature(graph: OnnxGraph, nodes: Sequence[int]) -> str:
+    """Hash of operators, attributes, wiring, shapes and types; integer constants by value."""
+    digest = hashlib.blake2b(digest_size=16)
+    local: dict[str, int] = {}
+    for index in nodes:
+        node = graph.nodes[index]
+        digest.update(f"{node.domain}:{node.op_type}:{graph.opsets.get(node.domain)}".encode())
+        for attribute in sorted(node.attribute, key=lambda a: a.name):
+            digest.update(attribute.SerializeToString(deterministic=True))
+        for name in (*node.input, "->", *node.output):
+            known = name in local
+            number = local.setdefault(name, len(local))
+            digest.update(f"#{number if name else '-'}".encode())
+            if known:
+                continue
+            spec = graph.specs.get(name)
+            digest.update(f"{spec.dtype}{spec.shape}".encode() if spec else b"?")
+            constant = graph.constants.get(name)
+            if constant is not None and constant.data_type == TensorProto.INT64:
+                if constant.data_location != TensorProto.EXTERNAL:
+                    digest.update(numpy_helper.to_array(constant).tobytes())
+    return digest.hexdigest()

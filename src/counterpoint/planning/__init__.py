@@ -1,0 +1,1 @@
+"""Who runs what: planners, their problem, their answer, and the evaluator that checks them."""

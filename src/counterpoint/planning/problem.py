@@ -1,0 +1,140 @@
+"""Labelling as pure numbers: what a planner sees. No engine, no network, no names.
+
+The cost of giving layer ``i`` the unit ``u[i]``, with layers run one after another in index order:
+
+    sum over layers i of                 layer_cost[i][u[i]]
+    + sum over i with u[i] != u[i-1] of  entry_cost[u[i]]          (the first layer always enters)
+    + sum over tensors t, over the distinct places v among the units of its consumers (and the
+      host, when it is returned to the caller) with v != u[producer] of  moves[t][u[producer]][v]
+
+A place is a unit's column, or ``HOST`` for the caller's memory. Consecutive layers of one unit form
+one segment; a tensor is handed to each unit once, however many of its layers read it there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from counterpoint.costs.table import CostTable
+from counterpoint.errors import InternalError, UserInputError
+from counterpoint.network.graph import Network
+
+Costs = npt.NDArray[np.float64]
+
+FORBIDDEN = np.inf
+"""Cost of what cannot be done (only inside arrays; results say ``None``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorUse:
+    """One tensor that crosses layers.
+
+    Attributes:
+        producer: Layer that makes it; ``None`` for an input of the network (made on the host).
+        consumers: Layers that read it, ascending, all after the producer.
+        returned: The caller wants it back.
+        moves: ``(units + 1, units + 1)``: cost from place to place, at least 0; the last index is
+            the host. The diagonal does not count.
+    """
+
+    producer: int | None
+    consumers: tuple[int, ...]
+    returned: bool
+    moves: Costs
+
+    def __post_init__(self) -> None:
+        order = (-1 if self.producer is None else self.producer, *self.consumers)
+        if any(later <= earlier for earlier, later in pairwise(order)):
+            raise InternalError("labelling: a tensor's consumers must ascend, after its producer")
+        if not (self.moves >= 0).all():
+            raise InternalError("labelling: a move costs at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class LabellingProblem:
+    """Give each layer a unit so that the sum of costs is least.
+
+    Attributes:
+        layer_cost: ``(layers, units)``, at least 0; ``FORBIDDEN`` where the unit cannot run the
+            layer.
+        entry_cost: ``(units,)``, at least 0; paid at the start of each segment.
+        tensors: Every tensor that crosses layers, in any order.
+    """
+
+    layer_cost: Costs
+    entry_cost: Costs
+    tensors: tuple[TensorUse, ...]
+
+    def __post_init__(self) -> None:
+        places = self.unit_count + 1
+        if self.entry_cost.shape != (self.unit_count,):
+            raise InternalError("labelling: one entry cost for each unit expected")
+        if any(tensor.moves.shape != (places, places) for tensor in self.tensors):
+            raise InternalError("labelling: moves between all units and the host expected")
+        if not ((self.layer_cost >= 0).all() and (self.entry_cost >= 0).all()):
+            raise InternalError("labelling: layers and entries cost at least 0")
+
+    @property
+    def layer_count(self) -> int:
+        """Number of layers."""
+        return int(self.layer_cost.shape[0])
+
+    @property
+    def unit_count(self) -> int:
+        """Number of units; also the index of the host in ``TensorUse.moves``."""
+        return int(self.layer_cost.shape[1])
+
+
+def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
+    """The labelling problem whose cost is the latency of one frame, in nanoseconds.
+
+    A tensor of unknown size counts as 0 bytes.
+
+    Raises:
+        UserInputError: The table was made for another network.
+    """
+    if table.network_hash != network.content_hash or len(table.layer_ns) != len(network.layers):
+        raise UserInputError(
+            f"the costs are those of another network: profile {network.name} again"
+        )
+    units = len(table.units)
+    layer_cost = np.array(
+        [[FORBIDDEN if cell is None else float(cell) for cell in row] for row in table.layer_ns],
+        dtype=np.float64,
+    ).reshape(len(network.layers), units)
+    entry_cost = np.array([float(costs.entry_ns) for costs in table.units])
+    returned = {spec.name for spec in network.outputs}
+    moves_of_size: dict[int, Costs] = {}
+    tensors = []
+    for name in crossing_tensors(network):
+        consumers = tuple(dict.fromkeys(network.consumers.get(name, ())))
+        size_bytes = network.tensors[name].size_bytes or 0
+        if size_bytes not in moves_of_size:
+            moves_of_size[size_bytes] = _move_matrix(table, size_bytes)
+        tensors.append(
+            TensorUse(
+                network.producer.get(name), consumers, name in returned, moves_of_size[size_bytes]
+            )
+        )
+    return LabellingProblem(layer_cost, entry_cost, tuple(tensors))
+
+
+def crossing_tensors(network: Network) -> tuple[str, ...]:
+    """Names of the tensors of :func:`latency_problem`, in the same order."""
+    returned = {spec.name for spec in network.outputs}
+    names = [spec.name for spec in network.inputs] + list(network.producer)
+    return tuple(name for name in names if name in network.consumers or name in returned)
+
+
+def _move_matrix(table: CostTable, size_bytes: int) -> Costs:
+    places: list[int | None] = [*range(len(table.units)), None]
+    moves = np.zeros((len(places), len(places)))
+    for row, origin in enumerate(places):
+        for column, target in enumerate(places):
+            moved = table.move_ns(size_bytes, origin, target)
+            moves[row, column] = FORBIDDEN if moved is None else float(moved)
+    return moves

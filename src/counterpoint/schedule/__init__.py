@@ -1,0 +1,1 @@
+"""When it runs: plans, the dispatcher, its two drivers, and traces."""

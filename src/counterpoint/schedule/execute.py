@@ -1,0 +1,194 @@
+"""The dispatcher driven by the real clock: a plan's compiled segments, on this machine.
+
+Two drivers. Where a frame's segments run one after another anyway, and nowhere in particular, the
+caller's own thread runs them, in the order that the dispatcher gives. Where segments overlap or
+belong on certain processors, device threads do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+
+from counterpoint.engines.protocol import CompiledSegment, Tensor
+from counterpoint.errors import UserInputError
+from counterpoint.network.graph import Network
+from counterpoint.schedule.device_threads import DeviceThreads, needs_pinning
+from counterpoint.schedule.dispatch_graph import DispatchGraph
+from counterpoint.schedule.dispatcher import (
+    Dispatcher,
+    FrameArrived,
+    LaneRotation,
+    SegmentFinished,
+    Start,
+)
+from counterpoint.schedule.plan import Plan
+from counterpoint.schedule.recorder import Recorder
+from counterpoint.schedule.trace import Trace
+from counterpoint.schedule.wiring import LaneWiring, Slots, Step, wire_lane
+
+
+def segment_order(graph: DispatchGraph, lane: int) -> tuple[int, ...]:
+    """The order in which one thread runs a frame's segments when nothing else is under way."""
+    dispatcher = Dispatcher(DispatchGraph((graph.lanes[lane],), (1,), 1))
+    order: list[int] = []
+    commands = deque(dispatcher.handle(FrameArrived(0)))
+    while commands:
+        command = commands.popleft()
+        if isinstance(command, Start):
+            order.append(command.segment)
+            commands.extend(dispatcher.handle(SegmentFinished(0, command.segment)))
+    return tuple(order)
+
+
+class CallerThread:
+    """Runs frames one at a time, in the thread of the caller."""
+
+    def __init__(
+        self, graph: DispatchGraph, lanes: Sequence[LaneWiring], recorder: Recorder | None
+    ) -> None:
+        self._lanes = lanes
+        self._recorder = recorder
+        self._rotation = LaneRotation(graph.shares)
+        self._frame = 0
+        self._programs = []
+        for index, lane in enumerate(lanes):
+            order = segment_order(graph, index)
+            free = lane.last_reads(order)
+            steps = [(segment, lane.steps[segment]) for segment in order]
+            self._programs.append([(*step, slots) for step, slots in zip(steps, free, strict=True)])
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Runs one frame. Raises EngineError when an engine fails; the next frame may be run."""
+        index = self._rotation.next()
+        lane = self._lanes[index]
+        slots: Slots = [*inputs, *[None] * (len(lane.readers) - len(inputs))]
+        if self._recorder is not None:
+            self._run_recorded(index, slots, self._recorder)
+        else:
+            for _, step, read_last in self._programs[index]:
+                step.advance(slots)
+                for slot in read_last:
+                    slots[slot] = None
+        return [slots[slot] for slot in lane.outputs]  # type: ignore[misc]
+
+    def restart_recorder(self) -> None:
+        """The next frame will be number 0 of the trace."""
+        if self._recorder is not None:
+            self._recorder.restart(self._frame)
+
+    def _run_recorded(self, lane: int, slots: Slots, recorder: Recorder) -> None:
+        clock = time.perf_counter_ns
+        for segment, step, read_last in self._programs[lane]:
+            start_ns = clock()
+            step.advance(slots)
+            recorder.add(start_ns, clock(), self._frame, lane, segment)
+            for slot in read_last:
+                slots[slot] = None
+        self._frame += 1
+
+
+class Executor:
+    """Runs frames as a plan says. Used by one thread at a time.
+
+    Args:
+        network: The network.
+        plan: A plan that :func:`check_plan` accepts for it.
+        compiled: For each lane one for each of its segments; they stay the caller's to close.
+        graph: The plan's dispatch graph.
+        trace: Record spans.
+
+    Raises:
+        MachineError: A segment belongs on processors that this program may not use.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plan: Plan,
+        compiled: Sequence[Sequence[CompiledSegment]],
+        graph: DispatchGraph,
+        *,
+        trace: bool = False,
+    ) -> None:
+        self._lanes = tuple(
+            wire_lane(network, lane, segments)
+            for lane, segments in zip(plan.lanes, compiled, strict=True)
+        )
+        self._recorder = Recorder(graph) if trace else None
+        pinned = any(needs_pinning(node) for lane in graph.lanes for node in lane)
+        overlaps = pinned or not graph.is_sequential
+        self._caller = CallerThread(graph, self._lanes, self._recorder)
+        self._threads = (
+            DeviceThreads(graph, self._lanes, self._recorder)
+            if overlaps or graph.frames_in_flight > 1
+            else None
+        )
+        self._run_threads = self._threads if overlaps else None
+        self._streaming = False
+        self._closed = False
+
+    @property
+    def only_step(self) -> Step | None:
+        """The plan's single segment where nothing but the caller's thread ever runs it."""
+        steps = [step for lane in self._lanes for step in lane.steps]
+        return steps[0] if len(steps) == 1 and self._threads is None else None
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Runs one frame.
+
+        Args:
+            inputs: C-contiguous, one for each of the network's inputs, of its dtype and shape.
+
+        Returns:
+            One tensor for each of the network's outputs.
+
+        Raises:
+            EngineError: An engine failed; the next frame may be run.
+            UserInputError: A stream is open, or the executor is closed.
+        """
+        self._check_free()
+        if self._run_threads is not None:
+            return self._run_threads.run(inputs)
+        self._caller.restart_recorder()
+        return self._caller.run(inputs)
+
+    def stream(self, frames: Iterable[Sequence[Tensor]]) -> Generator[list[Tensor], None, None]:
+        """Runs frames as they are asked for, as many at once as the plan says; results in order.
+
+        Raises:
+            EngineError: An engine failed; the results before it have come.
+            UserInputError: Another stream is open, or the executor is closed.
+        """
+        self._check_free()
+        if self._threads is None:
+            self._caller.restart_recorder()
+            for inputs in frames:
+                self._check_open()
+                yield self._caller.run(inputs)
+            return
+        self._streaming = True
+        try:
+            yield from self._threads.stream(frames)
+        finally:
+            self._streaming = False
+
+    def trace(self) -> Trace | None:
+        """The spans of the last run or stream; ``None`` when they are not recorded."""
+        return None if self._recorder is None else self._recorder.trace()
+
+    def close(self) -> None:
+        """Stops the threads. Frames under way fail. May be called twice."""
+        self._closed = True
+        if self._threads is not None:
+            self._threads.close()
+
+    def _check_free(self) -> None:
+        if self._streaming:
+            raise UserInputError("a stream is open: take all its results or close it first")
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UserInputError("the session is closed: make a new one")

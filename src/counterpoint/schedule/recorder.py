@@ -1,0 +1,50 @@
+"""The measured side of a trace: spans taken down while segments run."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from counterpoint.schedule.dispatch_graph import DispatchGraph
+from counterpoint.schedule.trace import Span, Trace
+
+MAX_SPANS = 2**20
+"""Of an endless stream only the last spans are kept: about 200 MiB."""
+
+
+class Recorder:
+    """Takes down what ran when. :meth:`add` may be called from any thread."""
+
+    def __init__(self, graph: DispatchGraph) -> None:
+        self._graph = graph
+        self._first_frame = 0
+        self._entries: deque[tuple[int, int, int, int, int]] = deque(maxlen=MAX_SPANS)
+
+    def restart(self, first_frame: int) -> None:
+        """Forgets what was recorded; that frame will be number 0."""
+        self._entries.clear()
+        self._first_frame = first_frame
+
+    def add(self, start_ns: int, end_ns: int, frame: int, lane: int, segment: int) -> None:
+        """Takes down one run of one segment."""
+        self._entries.append((start_ns, end_ns, frame, lane, segment))
+
+    def trace(self) -> Trace:
+        """What was recorded since the last restart; its first span starts at 0."""
+        entries = sorted(self._entries)
+        origin_ns = entries[0][0] if entries else 0
+        spans = []
+        for start_ns, end_ns, frame, lane, segment in entries:
+            node = self._graph.lanes[lane][segment]
+            spans.append(
+                Span(
+                    name=node.name,
+                    unit=node.unit,
+                    devices=node.devices,
+                    frame=frame - self._first_frame,
+                    lane=lane,
+                    segment=segment,
+                    start_ns=start_ns - origin_ns,
+                    end_ns=end_ns - origin_ns,
+                )
+            )
+        return Trace("measured", tuple(spans))

@@ -1,0 +1,1 @@
+"""From a network to a plan that was measured: profile, plan, correct, compare, verify."""

@@ -1,0 +1,392 @@
+"""The main job: profile, plan, measure the plan's own segments, correct, plan again, compare,
+verify.
+
+The cost table sees each layer in the context of one large segment. A plan cuts other segments, in
+which engines fuse otherwise, so the segments of each candidate are measured as they will run and
+the table is corrected by what they took, until the planner proposes nothing new. Then the fastest
+candidates and the fastest single units run in turn on the clock; a mixed plan has to win there too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from counterpoint.costs.store import Store
+from counterpoint.costs.table import CostTable
+from counterpoint.engines.protocol import Engine, Tensor
+from counterpoint.errors import EngineError, UserInputError
+from counterpoint.measure.sampling import Comparison, Contender, Samples, SamplingSettings
+from counterpoint.network.graph import Network
+from counterpoint.planning.evaluator import evaluate
+from counterpoint.planning.latency import plan_latency
+from counterpoint.planning.result import PlanResult, Status
+from counterpoint.platform.model import ComputeUnit, Platform
+from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
+from counterpoint.schedule.session import Session
+from counterpoint.tuning.candidates import Candidate, CandidateMeter
+from counterpoint.tuning.contenders import (
+    compare_in_turn,
+    installed_contenders,
+    plan_contender,
+)
+from counterpoint.tuning.frames import ordered, seeded_frame
+from counterpoint.tuning.profiler import Profiler
+from counterpoint.tuning.progress import Progress, Silence
+from counterpoint.tuning.verification import Reference, Verification, compare, tolerance_of
+
+MAX_ROUNDS = 6
+"""Plan, measure, correct at most so often; seldom more than three are needed."""
+
+WORTH_A_SWITCH = 0.99
+"""A mixed plan must take at most this part of the best single unit's time, measured in turn."""
+
+CLOSE = 1.15
+"""Candidates up to this many times as slow as the fastest are compared on the clock again."""
+
+FINALISTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """What tuning found.
+
+    Attributes:
+        plan: The best plan that was verified.
+        table: The cost table, corrected by everything that was measured.
+        planned: The planner's last answer, with its bound and status.
+        candidates: Every plan that was measured, fastest first.
+        comparison: The finalists, and what the engines do as installed, run in turn; by label.
+        winner: Label of the plan in the comparison.
+        installed: Labels of the engines' own defaults in the comparison.
+        verification: The plan's error against the reference.
+        rejected: What was refused and why, in sentences.
+        time_spent_ns: Of the whole tuning.
+    """
+
+    plan: Plan
+    table: CostTable
+    planned: PlanResult
+    candidates: tuple[Candidate, ...]
+    comparison: Comparison
+    winner: str
+    installed: tuple[str, ...]
+    verification: Verification
+    rejected: tuple[str, ...]
+    time_spent_ns: int
+
+
+def chosen_units(
+    network: Network, units: Sequence[ComputeUnit], precisions: Sequence[str] | None
+) -> tuple[ComputeUnit, ...]:
+    """The units worth measuring.
+
+    Args:
+        network: Of float or quantised layers.
+        units: Those of the platform.
+        precisions: Which to take; ``None`` for the network's own (no loss of accuracy).
+
+    Raises:
+        UserInputError: No unit is left.
+    """
+    own = ("fp32", "int8") if network.is_quantised else ("fp32",)
+    wanted = own if precisions is None else tuple(precisions)
+    found = tuple(
+        unit
+        for unit in units
+        if unit.precision in wanted and (unit.precision != "int8" or network.is_quantised)
+    )
+    if not found:
+        have = ", ".join(sorted({unit.precision for unit in units})) or "none"
+        raise UserInputError(
+            f"no unit computes {network.name} in {', '.join(wanted)}; this machine has {have}"
+        )
+    return found
+
+
+def tune(
+    network: Network,
+    *,
+    platform: Platform,
+    engines: Mapping[str, Engine],
+    store: Store,
+    precisions: Sequence[str] | None = None,
+    frames: Sequence[Mapping[str, Tensor]] | None = None,
+    fixed: Mapping[int, str] | None = None,
+    progress: Progress | None = None,
+    settings: SamplingSettings | None = None,
+    compare_installed: bool = True,
+) -> TuneResult:
+    """Finds the plan of least latency for one frame.
+
+    Args:
+        network: What to run.
+        platform: Where, with its units.
+        engines: By name.
+        store: Measurements that are kept between runs.
+        precisions: What units may compute in; ``None`` for the network's own precision.
+        frames: Real frames to verify with, inputs by name; ``None`` for two seeded ones.
+        fixed: Layers (by index) that have to run on a unit (by name).
+        progress: Told how far it is.
+        settings: When a measurement is good enough.
+        compare_installed: Also time the engines' own defaults beside the result.
+
+    Raises:
+        UserInputError: No plan exists: a layer that no unit runs, or an unknown unit.
+        EngineError: An engine failed, or every plan computes something else than the reference.
+        StoreError: The store cannot be used.
+    """
+    begin = time.perf_counter_ns()
+    tuner = _Tuner(
+        network,
+        platform,
+        engines,
+        store,
+        frames=frames,
+        progress=progress or Silence(),
+        settings=settings,
+    )
+    units = chosen_units(network, platform.units, precisions)
+    table = tuner.profiler.table(units)
+    tuner.measure_singles(table, fixed)
+    table, planned = tuner.refine(table, fixed)
+    return tuner.decide(table, planned, compare_installed, precisions is not None, begin)
+
+
+class _Tuner:
+    """One tuning under way; what its steps share."""
+
+    def __init__(
+        self,
+        network: Network,
+        platform: Platform,
+        engines: Mapping[str, Engine],
+        store: Store,
+        *,
+        frames: Sequence[Mapping[str, Tensor]] | None,
+        progress: Progress,
+        settings: SamplingSettings | None,
+    ) -> None:
+        self.network = network
+        self.platform = platform
+        self.engines = engines
+        self.progress = progress
+        self.frames = frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)]
+        self.profiler = Profiler(
+            network, platform, engines, store, progress=progress, settings=settings
+        )
+        self.meter = CandidateMeter(self.profiler, ordered(network, self.frames[0]))
+        self.candidates: dict[tuple[Segment, ...], Candidate] = {}
+        self.rejected: list[str] = []
+        self._expected: list[list[Tensor]] | None = None
+
+    def measure_singles(self, table: CostTable, fixed: Mapping[int, str] | None) -> None:
+        """Times each unit that can run everything (and may, by ``fixed``)."""
+        allowed = set((fixed or {}).values())
+        everything = tuple(layer.index for layer in self.network.layers)
+        for column, costs in enumerate(table.units):
+            refused = [table.refusals.get((layer, column)) for layer in everything]
+            if any(reason is not None for reason in refused):
+                first = next(i for i, reason in enumerate(refused) if reason is not None)
+                name = self.network.layers[first].name
+                self.rejected.append(f"{costs.unit.name} refuses {name}: {refused[first]}")
+            elif allowed <= {costs.unit.name}:
+                self._measure((Segment(everything, costs.unit.name),))
+
+    def refine(
+        self, table: CostTable, fixed: Mapping[int, str] | None
+    ) -> tuple[CostTable, PlanResult]:
+        """Plans, measures the plan's segments and corrects the table until nothing new comes up."""
+        self.progress.begin("planning", MAX_ROUNDS)
+        for _ in range(MAX_ROUNDS):
+            planned = plan_latency(self.network, table, fixed=fixed)
+            if planned.status is Status.INFEASIBLE:
+                raise UserInputError(f"no plan for {self.network.name}: {planned.reason}")
+            segments = tuple(
+                Segment(tuple(layers), unit) for layers, unit in planned.segments or ()
+            )
+            known = segments in self.candidates
+            if not known and not self._try(segments):
+                table = _without(table, segments, self.network)
+                continue
+            table = self._corrected(table, self.candidates[segments])
+            self.progress.step(f"{len(segments)} segments")
+            if known:
+                break
+        return table, planned
+
+    def decide(
+        self,
+        table: CostTable,
+        planned: PlanResult,
+        compare_installed: bool,
+        any_precision: bool,
+        begin_ns: int,
+    ) -> TuneResult:
+        """Verifies, compares on the clock, and says which plan it is."""
+        ranked = sorted(self.candidates.values(), key=lambda c: (c.latency_ns, len(c.segments)))
+        verified: list[tuple[Candidate, Verification]] = []
+        for candidate in ranked:
+            fast_enough = not verified or candidate.latency_ns <= (
+                CLOSE * verified[0][0].latency_ns
+            )
+            if len(verified) >= FINALISTS or not fast_enough:
+                break
+            verification = self._verify(candidate)
+            if verification.passed:
+                verified.append((candidate, verification))
+        if not verified:
+            raise EngineError(
+                f"every plan for {self.network.name} computes something else than the reference: "
+                + "; ".join(self.rejected)
+            )
+        comparison, installed = self._compare(
+            [c for c, _ in verified], compare_installed, any_precision
+        )
+        winner, verification = self._winner(verified, comparison)
+        samples = comparison.samples[winner.label]
+        plan = self._plan(winner, planned, samples)
+        return TuneResult(
+            plan,
+            table,
+            planned,
+            tuple(ranked),
+            comparison,
+            winner.label,
+            installed,
+            verification,
+            tuple(self.rejected),
+            time.perf_counter_ns() - begin_ns,
+        )
+
+    def _try(self, segments: tuple[Segment, ...]) -> bool:
+        """Measures a plan; ``False`` when an engine refuses one of its segments."""
+        try:
+            self._measure(segments)
+        except EngineError as error:
+            self.rejected.append(str(error))
+            return False
+        return True
+
+    def _measure(self, segments: tuple[Segment, ...]) -> None:
+        self.candidates[segments] = self.meter.measure(segments)
+
+    def _corrected(self, table: CostTable, candidate: Candidate) -> CostTable:
+        """The table under which the candidate's segments cost what they were measured to."""
+        pairs = [(segment.layers, segment.unit) for segment in candidate.segments]
+        predicted = evaluate(self.network, table, pairs).segment_ns
+        times: dict[tuple[int, int], int] = {}
+        for segment, expected, measured in zip(
+            candidate.segments, predicted, candidate.segment_ns, strict=True
+        ):
+            column = table.unit_names.index(segment.unit)
+            cells = {layer: table.layer_ns[layer][column] or 0 for layer in segment.layers}
+            inside = sum(cells.values())
+            wanted = max(0, measured - (expected - inside))
+            for layer, cell in cells.items():
+                share = cell / inside if inside else 1 / len(cells)
+                times[layer, column] = round(wanted * share)
+        return table.with_layer_times(times)
+
+    def _verify(self, candidate: Candidate) -> Verification:
+        frames = [ordered(self.network, frame) for frame in self.frames]
+        if self._expected is None:
+            self._expected = Reference(self.network, self.platform, self.engines).outputs(frames)
+        units = [self.platform.unit(segment.unit) for segment in candidate.segments]
+        with self._session(candidate) as session:
+            outputs = [session.run(None, frame) for frame in self.frames]
+        verification = compare(outputs, self._expected, tolerance_of(units, self.network))
+        if not verification.passed:
+            told = verification.relative_error
+            self.rejected.append(
+                f"{candidate.label} is off by {told:.2g} (allowed {verification.tolerance:.2g})"
+                if told is not None
+                else f"{candidate.label} returns values that are not finite"
+            )
+        return verification
+
+    def _compare(
+        self, finalists: Sequence[Candidate], compare_installed: bool, any_precision: bool
+    ) -> tuple[Comparison, tuple[str, ...]]:
+        """Runs the finalists, and the engines' own defaults, in turn."""
+        frame = self.frames[0]
+        contenders = {
+            candidate.label: plan_contender(
+                self.network, self._plan(candidate), self.platform, self.engines, frame
+            )
+            for candidate in finalists
+        }
+        installed: dict[str, Contender] = {}
+        if compare_installed:
+            installed, reasons = installed_contenders(
+                self.network, self.engines, frame, any_precision=any_precision
+            )
+            self.rejected += reasons
+        comparison = compare_in_turn(
+            self.network, contenders | installed, rounds=9, progress=self.progress
+        )
+        return comparison, tuple(installed)
+
+    def _winner(
+        self, verified: Sequence[tuple[Candidate, Verification]], comparison: Comparison
+    ) -> tuple[Candidate, Verification]:
+        """The fastest on the clock; a mixed plan only when it is clearly faster than one unit."""
+        by_time = sorted(verified, key=lambda pair: comparison.samples[pair[0].label].median_ns)
+        best = by_time[0]
+        singles = [pair for pair in by_time if len(pair[0].segments) == 1]
+        if len(best[0].segments) == 1 or not singles:
+            return best
+        ratio, _, _ = comparison.ratio(best[0].label, singles[0][0].label)
+        return best if ratio <= WORTH_A_SWITCH else singles[0]
+
+    def _session(self, candidate: Candidate) -> Session:
+        return Session(
+            self.network,
+            self._plan(candidate),
+            engines=self.engines,
+            platform=self.platform,
+        )
+
+    def _plan(
+        self,
+        candidate: Candidate,
+        planned: PlanResult | None = None,
+        samples: Samples | None = None,
+    ) -> Plan:
+        bound = planned.lower_bound_ns if planned else None
+        used = {self.platform.unit(segment.unit).engine for segment in candidate.segments}
+        return Plan(
+            network_name=self.network.name,
+            network_hash=self.network.content_hash,
+            platform_name=self.platform.name,
+            platform_fingerprint=self.platform.fingerprint,
+            objective="latency",
+            lanes=(Lane(candidate.segments),),
+            frames_in_flight=1,
+            layer_names=tuple(layer.name for layer in self.network.layers),
+            engines={name: self.engines[name].version() for name in sorted(used)},
+            prediction=Prediction(
+                candidate.latency_ns,
+                (candidate.segment_ns,),
+                None if bound is None else min(bound, candidate.latency_ns),
+            ),
+            measurement=None
+            if samples is None
+            else Measurement(
+                samples.median_ns, samples.low_ns, samples.high_ns, len(samples.times_ns)
+            ),
+            notes=tuple(self.rejected),
+        )
+
+
+def _without(table: CostTable, segments: Sequence[Segment], network: Network) -> CostTable:
+    """The table in which the units of a refused plan's smallest segment no longer run it."""
+    worst = min(segments, key=lambda segment: len(segment.layers))
+    column = table.unit_names.index(worst.unit)
+    rows = [list(row) for row in table.layer_ns]
+    refusals = dict(table.refusals)
+    for layer in worst.layers:
+        rows[layer][column] = None
+        refusals[layer, column] = "an engine refused a segment with it"
+    return replace(table, layer_ns=tuple(tuple(row) for row in rows), refusals=refusals)
