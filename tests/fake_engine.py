@@ -85,7 +85,7 @@ def run_layer(layer: Layer, tensors: Mapping[str, Tensor]) -> Tensor:
     """What a fake layer computes."""
     total = np.full(tensors[layer.inputs[0]].shape, layer.index, np.float32)
     for position, name in enumerate(layer.inputs, start=1):
-        total += tensors[name] * np.float32(position / len(layer.inputs))
+        total += tensors[name].astype(np.float32) * np.float32(position / len(layer.inputs))
     return total
 
 
@@ -117,12 +117,18 @@ def fake_platform(*devices: str | Device, engine: str = "fake") -> Platform:
     return Platform("fake machine", "fake-fingerprint", made, units)
 
 
-Hook = Callable[[Subnetwork, int], None]
-"""Called inside each run with the segment and how often it has run before; may raise or wait."""
+Hook = Callable[[Subnetwork, Mapping[str, Tensor]], None]
+"""Called inside each run with the segment and its inputs; may raise or wait."""
 
 
 class FakeSegment:
-    """A compiled segment that checks the promises callers make."""
+    """A compiled segment that checks the promises callers make.
+
+    Attributes:
+        runs: How often it was run.
+        closed: Whether it was closed.
+        threads: Names of the threads that ran it.
+    """
 
     def __init__(self, engine: FakeEngine, segment: Subnetwork, unit: ComputeUnit) -> None:
         self.engine = engine
@@ -144,9 +150,9 @@ class FakeSegment:
         self.engine.occupy(self.unit)
         try:
             self.threads.add(threading.current_thread().name)
-            runs, self.runs = self.runs, self.runs + 1
+            self.runs += 1
             if self.engine.hook is not None:
-                self.engine.hook(self.segment, runs)
+                self.engine.hook(self.segment, tensors)
             for layer in self.segment.layers:
                 tensors[layer.outputs[0]] = run_layer(layer, tensors)
         finally:

@@ -71,7 +71,8 @@ def random_problem(
         cells = [[cost(most) for _ in range(columns)] for _ in range(rows)]
         return np.array(cells, dtype=np.float64).reshape(rows, columns)
 
-    most_move = rng.choice((0, 3, 12))
+    most_move = rng.choice((0, 3, 12, 40))
+    most_layer = rng.choice((0, 2, 20))
     tensors = []
     for producer in [None, *range(layers)]:
         for _ in range(rng.choice((1, 1, 2))):
@@ -86,4 +87,4 @@ def random_problem(
             tensors.append(TensorUse(producer, consumers, returned, moves))
     rng.shuffle(tensors)
     entry = matrix(1, units, rng.choice((0, 6)))[0]
-    return LabellingProblem(matrix(layers, units, 20), entry, tuple(tensors))
+    return LabellingProblem(matrix(layers, units, most_layer), entry, tuple(tensors))

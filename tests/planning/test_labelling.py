@@ -105,6 +105,14 @@ def test_a_limit_of_states_can_cost_the_proof() -> None:
     assert (narrow.cost, narrow.lower_bound) == (31.0, 2.0)
 
 
+def test_a_limit_of_states_never_hides_a_labelling() -> None:
+    one_way = np.array([[0.0, FORBIDDEN, 0], [0, 0, 0], [0, 0, 0]])
+    cost = np.array([[0.0, 5], [0, 0], [FORBIDDEN, 0]])
+    tensors = (TensorUse(0, (1,), False, one_way), TensorUse(1, (2,), False, one_way))
+    answer = label(LabellingProblem(cost, np.zeros(2), tensors), max_states=1)
+    assert (answer.labels, answer.cost) == ((1, 1, 1), 5.0)
+
+
 def test_a_tensor_is_handed_to_each_unit_once() -> None:
     moves = np.array([[0.0, 5, 0], [5, 0, 0], [0, 0, 0]])
     cost = np.array([[0.0, FORBIDDEN], [FORBIDDEN, 1], [FORBIDDEN, 1], [0, FORBIDDEN]])
@@ -135,13 +143,24 @@ def test_names_the_tensor_that_cannot_move() -> None:
     free = np.zeros((3, 3))
     cost = np.array([[0.0, FORBIDDEN], [0, 0], [FORBIDDEN, 0]])
     tensors = (
-        TensorUse(1, (2,), False, free),
+        TensorUse(1, (2,), False, island),  # not to blame: layer 1 could run where 2 must
         TensorUse(0, (1, 2), False, island),
         TensorUse(2, (), True, free),
     )
     answer = label(LabellingProblem(cost, np.zeros(2), tensors))
     assert answer.status is Status.INFEASIBLE
     assert (answer.blocked_layer, answer.blocked_tensor) == (2, 1)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_goes_on_until_the_layer_that_is_out_of_reach(name: str) -> None:
+    island = np.full((4, 4), FORBIDDEN)
+    cost = np.zeros((4, 3))
+    cost[0, 2] = FORBIDDEN
+    cost[2:, :2] = FORBIDDEN
+    with rules(name):
+        answer = label(LabellingProblem(cost, np.zeros(3), (TensorUse(0, (2, 3), False, island),)))
+    assert (answer.blocked_layer, answer.blocked_tensor) == (2, 0)
 
 
 def test_names_the_output_that_cannot_return() -> None:

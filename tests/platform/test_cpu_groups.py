@@ -105,6 +105,11 @@ def test_sockets(tmp_path: Path, groups: Groups, expected: list[tuple[int, ...]]
     assert cut(tmp_path, two_socket_xeon(), groups) == expected
 
 
+def test_tightest_fit_leaves_the_larger_part_whole(tmp_path: Path) -> None:
+    files = two_socket_xeon() | status("0-2,4-5")
+    assert cut(tmp_path, files, (2,)) == [(4, 5)]
+
+
 def test_pair_of_threads_stays_together(tmp_path: Path) -> None:
     files = two_socket_xeon() | status("0,1,8,9")
     assert cut(tmp_path, files, (2, 2)) == [(0, 8), (1, 9)]

@@ -96,6 +96,11 @@ def test_affinity_leaves_half_a_core(tmp_path: Path) -> None:
     assert [core.threads for core in host.usable_cores] == [(1,), (4,)]
 
 
+def test_limits_that_contradict_each_other_do_not_leave_nothing(tmp_path: Path) -> None:
+    files = epyc_guest() | status("0-1") | {"sys/fs/cgroup/cpuset.cpus.effective": "2-3"}
+    assert read(tmp_path, files).allowed == (0, 1)
+
+
 def test_less_than_one_processor_is_one(tmp_path: Path) -> None:
     files = container_of_two() | {"sys/fs/cgroup/cpu.max": "20000 100000"}
     assert read(tmp_path, files).usable_processor_count == 1

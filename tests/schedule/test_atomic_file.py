@@ -16,7 +16,7 @@ def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
         stream.write("new ü")
         assert path.read_text() == "old"
     assert path.read_text(encoding="utf-8") == "new ü"
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_block_that_raises_changes_nothing(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_block_that_raises_changes_nothing(tmp_path: Path) -> None:
         stream.write("new")
         raise KeyError
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_whole_cpu_excludes_its_parts_and_parts_run_side_by_side(whole: Device) 
     assert nodes["fake:CPU.1@fp32"].devices == ("CPU.1",)
     assert nodes["fake:GPU.0@fp32"].devices == ("GPU.0",)
     assert nodes["fake:CPU.1@fp32"].cores == (2, 3)
+    assert nodes["fake:CPU@fp32"].cores == ()
     assert nodes["fake:GPU.0@fp32"].cores == ()
 
 

@@ -50,9 +50,7 @@ def test_predicted_and_measured_side_by_side(tmp_path: Path) -> None:
 
 def test_slices_are_in_microseconds_from_the_start(tmp_path: Path) -> None:
     events = events_of(tmp_path, PREDICTED, MEASURED)
-    slices = [
-        (e["pid"], e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X"
-    ]
+    slices = [(e["pid"], e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X"]
     assert slices == [
         (1, 1, "conv1", 0.0, 1.5),
         (1, 1, "fc", 1.5, 0.501),

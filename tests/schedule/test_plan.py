@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -103,6 +104,6 @@ def test_another_machine_must_have_the_units() -> None:
         lambda: replace(GOOD, prediction=Prediction(1, ((1, 1, 1), (1, 1)))),
     ],
 )
-def test_values_are_checked_when_made(make: st.SearchStrategy[object]) -> None:
+def test_values_are_checked_when_made(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"."):
         make()

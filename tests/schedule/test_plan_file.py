@@ -84,7 +84,7 @@ def refusal(path: Path, content: bytes | str) -> str:
     return str(caught.value)
 
 
-def changed(**fields: Any) -> str:
+def changed(**fields: object) -> str:
     return json.dumps(DOCUMENT | fields)
 
 
@@ -183,7 +183,7 @@ def test_every_other_field_is_required(path: Path, field: str) -> None:
     assert field in message
 
 
-def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(value: object, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield here
     if isinstance(value, dict):
         for key in value:
@@ -220,7 +220,7 @@ def test_random_bytes_are_refused(path: Path, content: bytes) -> None:
 
 @IN_ONE_FILE
 @given(where=st.sampled_from(list(places(DOCUMENT))[1:]), value=JSON_VALUES)
-def test_a_plan_with_one_value_changed(path: Path, where: tuple[Any, ...], value: Any) -> None:
+def test_a_plan_with_one_value_changed(path: Path, where: tuple[Any, ...], value: object) -> None:
     document = copy.deepcopy(DOCUMENT)
     holder: Any = document
     for step in where[:-1]:

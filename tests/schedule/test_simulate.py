@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,7 @@ def test_trace_is_a_schedule(
             assert ends[span.frame, earlier] <= span.start_ns
     for device in graph.devices:
         here = sorted((s.start_ns, s.end_ns) for s in spans if device in s.devices)
-        assert all(one[1] <= other[0] for one, other in zip(here, here[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in pairwise(here))
         assert simulation.busy_ns[device] == sum(end - start for start, end in here)
         assert simulation.busy_ns[device] <= simulation.makespan_ns
     for frame in range(frames):

@@ -1,1 +1,1 @@
-"""How layers run: one file an engine, behind one small protocol."""
+"""How layers run: one engine a file, behind one small protocol."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.engines.cpu_threads import thread_count
+from counterpoint.engines.onnxruntime_plugins import plugin_devices
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
@@ -87,6 +88,14 @@ class OnnxRuntimeEngine:
             short = provider.removesuffix("ExecutionProvider")
             settings = (("provider", short),)
             units += [ComputeUnit(self.name, (device,), p, settings) for p in precisions]
+        own = {device.name: device for device in devices}
+        for (provider, name), (device, _) in plugin_devices(library).items():
+            if device.kind is DeviceKind.CPU and name not in own:
+                continue  # plugins know the CPU as a whole only
+            _, precisions = PROVIDER_DEVICES.get(provider, (device.kind, ("fp32",)))
+            settings = (("provider", provider.removesuffix("ExecutionProvider")),)
+            place = (own.get(name, device),)
+            units += [ComputeUnit(self.name, place, p, settings) for p in precisions]
         return tuple(units)
 
     def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
@@ -118,7 +127,13 @@ class OnnxRuntimeEngine:
             options.enable_profiling = True
             options.profile_file_prefix = str(path.with_suffix(f".{os.getpid()}"))
         try:
-            session = library.InferenceSession(str(path), options, providers=_providers(unit))
+            provider = f"{unit.setting('provider') or 'CPU'}ExecutionProvider"
+            plugin = plugin_devices(library).get((provider, unit.devices[0].name))
+            if plugin is None:
+                session = library.InferenceSession(str(path), options, providers=[provider])
+            else:
+                options.add_provider_for_devices([plugin[1]], {})
+                session = library.InferenceSession(str(path), options)
         except Exception as error:
             first = segment.layers[0].name
             reason = str(error).strip().splitlines()[0][:300]
@@ -130,8 +145,10 @@ class OnnxRuntimeEngine:
         return OnnxRuntimeSegment(segment, unit, session, profile)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
-        """``InferenceSession(path)`` with every provider that is installed, then ``run``. The
-        library never changes a network's precision by itself, so ``any_precision`` is moot."""
+        """``InferenceSession(path)`` with every provider that is installed, then ``run``.
+
+        The library never changes a network's precision by itself, so ``any_precision`` is moot.
+        """
         library = _library()
         if library is None:
             return None
@@ -171,11 +188,6 @@ def _options(library: Any, unit: ComputeUnit, exclusive: bool) -> Any:
     if not exclusive:
         options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
-
-
-def _providers(unit: ComputeUnit) -> list[str]:
-    provider = unit.setting("provider")
-    return [f"{provider}ExecutionProvider"] if provider else ["CPUExecutionProvider"]
 
 
 class OnnxRuntimeSegment:

@@ -97,8 +97,10 @@ class OpenVinoEngine:
         exclusive: bool = True,
         profile: bool = False,
     ) -> OpenVinoSegment:
-        """See :class:`counterpoint.engines.protocol.Engine`. ``exclusive`` changes nothing: the
-        library's threads go to sleep after each call."""
+        """See :class:`counterpoint.engines.protocol.Engine`.
+
+        ``exclusive`` changes nothing: the library's threads go to sleep after each call.
+        """
         core = _core()
         if core is None:
             raise EngineError(f"{unit.name}: {self.missing_reason()}", unit=unit.name)

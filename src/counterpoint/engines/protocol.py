@@ -49,8 +49,10 @@ class CompiledSegment(Protocol):
         ...
 
     def profile(self) -> NodeProfile | None:
-        """Per-layer times since compilation (mean per run); ``None`` if the engine cannot, or if
-        it was not compiled with ``profile=True``. Ends profiling."""
+        """Per-layer times since compilation, per run. Ends profiling.
+
+        ``None`` if the engine cannot, or if it was not compiled with ``profile=True``.
+        """
         ...
 
     def close(self) -> None:

@@ -14,8 +14,10 @@ from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
 
 class ReferenceEngine:
-    """The specification of the operators as an engine. It offers a unit only when asked by name:
-    nobody wants its speed in a plan."""
+    """The specification of the operators as an engine.
+
+    It offers a unit only when asked by name: nobody wants its speed in a plan.
+    """
 
     name = "reference"
 

@@ -1,1 +1,1 @@
-"""What is run: graph, layers, ONNX in and out, the zoo of builders."""
+"""What is run: graph, layers, ONNX in and out, and the zoo of builders."""

@@ -1,5 +1,8 @@
-"""Multiply-adds of a node. Additions of biases, activations and pooling count nothing, as in the
-tables of the literature (one multiply-add is what Xu et al., NPC 2019, call a flop)."""
+"""Multiply-adds of a node.
+
+Additions of biases, activations and pooling count nothing, as in the tables of the literature (one
+multiply-add is what Xu et al., NPC 2019, call a flop).
+"""
 
 from __future__ import annotations
 

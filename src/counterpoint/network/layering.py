@@ -158,7 +158,10 @@ def _signature(graph: OnnxGraph, nodes: Sequence[int]) -> str:
             spec = graph.specs.get(name)
             digest.update(f"{spec.dtype}{spec.shape}".encode() if spec else b"?")
             constant = graph.constants.get(name)
-            if constant is not None and constant.data_type == TensorProto.INT64:
-                if constant.data_location != TensorProto.EXTERNAL:
-                    digest.update(numpy_helper.to_array(constant).tobytes())
+            if (
+                constant is not None
+                and constant.data_type == TensorProto.INT64
+                and constant.data_location != TensorProto.EXTERNAL
+            ):
+                digest.update(numpy_helper.to_array(constant).tobytes())
     return digest.hexdigest()

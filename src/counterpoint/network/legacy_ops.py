@@ -1,7 +1,8 @@
 """Rewrites operators of ONNX's experimental years into standard ones.
 
-``Affine``, ``Crop``, ``ImageScaler`` and ``Scale`` were in the default domain until opset 8 and are still
-met in converted Core ML models. Definitions: onnx 1.2 ``docs/Operators.md``, section "experimental".
+``Affine``, ``Crop``, ``ImageScaler`` and ``Scale`` were in the default domain until opset 8 and are
+still met in converted Core ML models. Definitions: onnx 1.2 ``docs/Operators.md``, section
+"experimental".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Standard operators that have the shapes of ONNX Runtime's quantised contributions.
 
-The onnx package infers no shapes for the ``com.microsoft`` domain. For inference alone, such a node is
-exchanged for a standard one that makes a tensor of the same shape and type. Definitions: onnxruntime,
-``docs/ContribOperators.md``.
+The onnx package infers no shapes for the ``com.microsoft`` domain. For inference alone, such a node
+is exchanged for a standard one that makes a tensor of the same shape and type. Definitions:
+onnxruntime, ``docs/ContribOperators.md``.
 """
 
 from __future__ import annotations

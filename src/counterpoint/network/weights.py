@@ -10,13 +10,14 @@ import hashlib
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
 from counterpoint.errors import MachineError
 
@@ -29,6 +30,17 @@ shape inference and to importers, which do not follow external data."""
 ALIGNMENT = 4096
 """Large tensors start at a page border, so that each can be mapped by itself (ONNX's advice in
 ``docs/ExternalData.md``)."""
+
+SUB_BYTE_BITS: Mapping[str, int] = {
+    "INT2": 2,
+    "UINT2": 2,
+    "INT4": 4,
+    "UINT4": 4,
+    "FLOAT4E2M1": 4,
+    "FLOAT6E2M3": 6,
+    "FLOAT6E3M2": 6,
+}
+"""Element types that ONNX packs, which NumPy keeps in a byte each."""
 
 
 class Scratch:
@@ -67,25 +79,30 @@ class WeightFile:
         self._path.touch()
 
     def add(self, name: str, array: npt.NDArray[np.generic]) -> TensorProto:
-        """Keeps an array; the returned tensor refers to the file unless it is tiny.
-
-        Raises:
-            MachineError: The disk is full.
-        """
-        if array.nbytes <= INLINE_BYTES:
-            tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
-            self._hash.update(tensor.SerializeToString(deterministic=True))
-            return tensor
-        contiguous = np.asarray(array, order="C")
-        data_type = onnx.helper.np_dtype_to_tensor_dtype(contiguous.dtype)
-        return self.add_raw(name, data_type, contiguous.shape, contiguous.view(np.uint8).data)
+        """Keeps an array, of a type of whole bytes; see :meth:`add_raw`."""
+        data_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        flat = np.ascontiguousarray(array).reshape(-1)
+        return self.add_raw(name, data_type, array.shape, flat.view(np.uint8).data)
 
     def add_raw(
         self, name: str, data_type: int, shape: tuple[int, ...], data: bytes | memoryview
     ) -> TensorProto:
-        """Keeps little-endian raw bytes of a tensor as they stand in ONNX's ``raw_data``."""
-        offset = -(-self._end // ALIGNMENT) * ALIGNMENT
+        """Keeps little-endian raw bytes of a tensor as they stand in ONNX's ``raw_data``.
+
+        Returns:
+            A tensor that refers to the file, or holds the bytes itself where they are few.
+
+        Raises:
+            MachineError: The disk is full.
+        """
+        tensor = TensorProto(name=name, data_type=data_type, dims=shape)
+        self._hash.update(f"{name}:{data_type}:{shape}".encode())
+        self._hash.update(data)
         length = memoryview(data).nbytes
+        if length <= INLINE_BYTES:
+            tensor.raw_data = bytes(data)
+            return tensor
+        offset = -(-self._end // ALIGNMENT) * ALIGNMENT
         try:
             with self._path.open("r+b") as file:
                 file.seek(offset)
@@ -96,9 +113,6 @@ class WeightFile:
                 "free some room or point TMPDIR at another disk"
             ) from error
         self._end = offset + length
-        self._hash.update(f"{name}:{data_type}:{shape}".encode())
-        self._hash.update(data)
-        tensor = TensorProto(name=name, data_type=data_type, dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (
             ("location", WEIGHTS_FILE),
@@ -112,22 +126,15 @@ class WeightFile:
         """Hash over everything kept so far, in order."""
         return self._hash.hexdigest()
 
-    def read(self, tensor: TensorProto) -> npt.NDArray[np.generic]:
-        """The values of one of its tensors, mapped read-only when they lie in the file."""
-        if tensor.data_location != TensorProto.EXTERNAL:
-            return numpy_helper.to_array(tensor)
-        where = {entry.key: entry.value for entry in tensor.external_data}
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        return np.memmap(
-            self._path,
-            dtype=dtype,
-            mode="r",
-            offset=int(where["offset"]),
-            shape=tuple(tensor.dims),
-        )
-
 
 def tensor_bytes(tensor: TensorProto) -> int:
-    """Bytes of the dense values, from type and shape alone."""
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return prod(tensor.dims) * dtype.itemsize
+    """Bytes of the dense values as raw data, from type and shape alone.
+
+    Raises:
+        KeyError: No such element type, or text, which has no fixed size.
+    """
+    if tensor.data_type == TensorProto.STRING:
+        raise KeyError(tensor.data_type)
+    item: int = 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    bits = SUB_BYTE_BITS.get(TensorProto.DataType.Name(tensor.data_type), item)
+    return -(-prod(tensor.dims) * bits // 8)

@@ -148,8 +148,8 @@ def _without_dominated(frontier: Frontier, feasible: Mask) -> Frontier:
     alive = np.ones(frontier.size, dtype=np.bool_)
     state = np.arange(frontier.size)
     for anchor in np.argsort(bound, kind="stable")[:_ANCHORS]:
-        # A dropped one drops nothing: of two equals one must stay.
-        if not alive[anchor] or np.isinf(bound[anchor]):
+        # Whoever dropped this one also drops all that this one could.
+        if not alive[anchor]:
             continue
         worst = np.full(frontier.size, frontier.cost[anchor])
         with np.errstate(invalid="ignore"):  # inf - inf is nan, which drops nothing

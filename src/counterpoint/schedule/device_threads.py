@@ -86,7 +86,8 @@ class DeviceThreads:
     """Runs frames on device threads.
 
     Attributes:
-        broken: Our own bug, once one stopped a thread; every frame fails with it from then on.
+        broken: What stopped a thread or cut the dispatcher off; every frame fails with it from
+            then on.
 
     Invariants, under ``_lock``: ``_flights`` is exactly the frames that the dispatcher holds; each
     is put into its reply queue once, when the dispatcher says that it is done.
@@ -210,7 +211,11 @@ class DeviceThreads:
             flight = Flight(self._next_frame, inputs, reply)
             self._next_frame += 1
             self._flights[flight.frame] = flight
-            self._dispatch(FrameArrived(flight.frame), None)
+            try:
+                self._dispatch(FrameArrived(flight.frame), None)
+            except BaseException as error:  # an interrupt too: what it cut off is not known
+                self._break(error)
+                raise
         return flight
 
     def _work(self, group: int) -> None:
@@ -271,7 +276,7 @@ class DeviceThreads:
     def _break(self, error: BaseException) -> None:
         """Fails every frame, so that nobody waits for a thread that is gone."""
         with self._lock:
-            self.broken = InternalError(f"a device thread stopped: {error!r}; please report it")
+            self.broken = InternalError(f"the dispatcher stopped: {error!r}; please report it")
             self.broken.__cause__ = error
             for flight in self._flights.values():
                 flight.error = self.broken

@@ -169,6 +169,7 @@ def _is_smaller(one: Device, other: Device) -> bool:
 
 
 def _cores(unit: ComputeUnit) -> tuple[int, ...]:
-    if not all(device.cores for device in unit.devices):
+    """Where a unit on parts of the CPU belongs; a whole CPU needs no pinning."""
+    if not all(device.is_part and device.cores for device in unit.devices):
         return ()
     return tuple(sorted({core for device in unit.devices for core in device.cores}))

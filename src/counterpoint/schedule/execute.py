@@ -80,13 +80,14 @@ class CallerThread:
 
     def _run_recorded(self, lane: int, slots: Slots, recorder: Recorder) -> None:
         clock = time.perf_counter_ns
+        frame = self._frame
+        self._frame += 1
         for segment, step, read_last in self._programs[lane]:
             start_ns = clock()
             step.advance(slots)
-            recorder.add(start_ns, clock(), self._frame, lane, segment)
+            recorder.add(start_ns, clock(), frame, lane, segment)
             for slot in read_last:
                 slots[slot] = None
-        self._frame += 1
 
 
 class Executor:

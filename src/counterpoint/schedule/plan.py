@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -184,13 +184,9 @@ class Plan:
     @property
     def units(self) -> tuple[str, ...]:
         """Names of the units used, each once, in order of first use."""
-        return tuple(dict.fromkeys(segment.unit for _, segment in self.segments()))
-
-    def segments(self) -> Iterator[tuple[int, Segment]]:
-        """Every segment with the index of its lane, in run order."""
-        for index, lane in enumerate(self.lanes):
-            for segment in lane.segments:
-                yield index, segment
+        return tuple(
+            dict.fromkeys(segment.unit for lane in self.lanes for segment in lane.segments)
+        )
 
 
 def check_plan(
@@ -209,9 +205,9 @@ def check_plan(
             its lanes are no way through the network.
     """
     _check_origin(plan, network, platform, allow_other_machine)
-    for _, segment in plan.segments():
+    for name in plan.units:
         try:
-            platform.unit(segment.unit)
+            platform.unit(name)
         except UserInputError as error:
             raise PlanFileError(f"the plan does not fit this machine: {error}") from None
     for index, lane in enumerate(plan.lanes):

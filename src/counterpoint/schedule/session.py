@@ -159,19 +159,14 @@ def _runner(frames: FrameCheck, executor: Executor, trace: bool) -> _Run:
             return frames.select(output_names, executor.run(frames.inputs(inputs)))
 
         return run
-    engine_run = step.run
+    call = step.call
 
     def run_direct(
         output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]
     ) -> list[Tensor]:
         if output_names:
             frames.check_names(output_names)
-        arrays = frames.inputs(inputs)
-        try:
-            outputs = engine_run(arrays)
-        except Exception as error:
-            step.blame(error)
-        return frames.select(output_names, list(outputs))
+        return frames.select(output_names, list(call(frames.inputs(inputs))))
 
     return run_direct
 

@@ -48,16 +48,16 @@ class Step:
         self.layer = layer
         self.unit = unit
 
-    def advance(self, slots: Slots) -> None:
-        """Runs the segment on the tensors of one frame.
+    def call(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Runs the segment.
 
         Raises:
             EngineError: The engine failed, or returned another number of tensors.
         """
         try:
-            outputs = self.run([slots[slot] for slot in self.reads])  # type: ignore[misc]
+            outputs = self.run(inputs)
         except Exception as error:
-            self.blame(error)
+            self._blame(error)
         if len(outputs) != len(self.writes):
             raise EngineError(
                 f"{self.unit} returned {len(outputs)} tensors for segment {self.name}, which has "
@@ -65,10 +65,15 @@ class Step:
                 layer=self.layer,
                 unit=self.unit,
             )
+        return outputs
+
+    def advance(self, slots: Slots) -> None:
+        """Runs the segment on the tensors of one frame. Raises as :meth:`call` does."""
+        outputs = self.call([slots[slot] for slot in self.reads])  # type: ignore[misc]
         for slot, tensor in zip(self.writes, outputs, strict=True):
             slots[slot] = tensor
 
-    def blame(self, error: Exception) -> NoReturn:
+    def _blame(self, error: Exception) -> NoReturn:
         """Raises what the engine raised as an ``EngineError`` that names the layer and the unit.
 
         Other errors of our own tree stay as they are.

@@ -1,4 +1,4 @@
-"""Candidate plans measured as they will run: segment by segment, one after the other, on real data."""
+"""Candidate plans measured as they will run: segment after segment, on real data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long work tells how far it is; the command line draws a bar, a library user may draw nothing."""
+"""How long work tells how far it is: the command line draws a bar, a library user nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares what a plan computes with a reference, and says how much error its precisions may make."""
+"""Compares what a plan computes with a reference; says how much error precisions may make."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""The verb ``explain``."""
+
+from __future__ import annotations
+
+from counterpoint.cli.options import (
+    Json,
+    MachineOptions,
+    NetworkOptions,
+    PlanOptions,
+    Precision,
+    StoreOptions,
+)
+from counterpoint.cli.output import show
+
+
+def explain(
+    network: NetworkOptions,
+    plan: PlanOptions,
+    machine: MachineOptions,
+    store: StoreOptions,
+    precision: Precision = None,
+    json: Json = False,
+) -> None:
+    """Why a plan is as it is: what each layer costs where it runs, and what it would elsewhere.
+
+    Costs come from the store; what is missing there is measured.
+
+    \b
+    Example:
+      counterpoint explain model.onnx --plan model.plan.json
+    """
+    from counterpoint.cli.costing import cost_table
+    from counterpoint.report.explanation import (
+        explain as price,
+    )
+    from counterpoint.report.explanation import (
+        explanation_document,
+        explanation_tables,
+    )
+    from counterpoint.schedule.plan import check_plan
+
+    loaded = plan.load()
+    subject, here = network.load(), machine.machine()
+    check_plan(loaded, subject, here.platform)
+    costs = cost_table(subject, here, store, precision, also=loaded.units)
+    explained = price(subject, costs, loaded)
+    show(
+        json,
+        lambda: explanation_document(subject, explained),
+        lambda: explanation_tables(subject, explained),
+    )

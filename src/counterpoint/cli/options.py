@@ -1,0 +1,217 @@
+"""The options that verbs share, and what they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from counterpoint.errors import UserInputError
+
+if TYPE_CHECKING:  # heavy: loaded by the verb that needs it
+    from counterpoint.api import Machine
+    from counterpoint.costs.store import Store
+    from counterpoint.network.graph import Network
+    from counterpoint.schedule.plan import Plan
+
+ZOO = "zoo:"
+
+Json = Annotated[bool, Option("--json", help="Print one JSON document instead of tables.")]
+Precision = Annotated[
+    str | None,
+    Option(
+        "--precision",
+        metavar="any|LIST",
+        help="What units may compute in, e.g. fp32,bf16. Default: the network's own precision.",
+    ),
+]
+LayerLimit = Annotated[
+    int | None, Option("--layers", min=0, metavar="N", help="Show at most N layers.")
+]
+TraceFile = Annotated[
+    Path | None,
+    Option("--trace", metavar="FILE", help="Write who ran what when, for ui.perfetto.dev."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Which network, at which size."""
+
+    model: Annotated[
+        str | None,
+        Argument(metavar="MODEL", help="A model file, or zoo:NAME (zoo:squeezenet_v1.1)."),
+    ] = None
+    model_option: Annotated[
+        str | None, Option("-m", "--model", metavar="MODEL", help="The same as an option.")
+    ] = None
+    batch: Annotated[int | None, Option("-b", "--batch", min=1, help="Images in a frame.")] = None
+    shape: Annotated[
+        list[str] | None,
+        Option("--shape", metavar="NAME=1x3x224x224", help="Shape of an input; repeatable."),
+    ] = None
+    seed: Annotated[
+        int | None, Option("--seed", min=0, help="Of the zoo's weights. Default: 0.")
+    ] = None
+    keep_batchnorm: Annotated[
+        bool, Option("--keep-batchnorm", help="Zoo: leave BatchNorm unfolded.")
+    ] = False
+
+    @property
+    def name(self) -> str:
+        """The model as the user wrote it.
+
+        Raises:
+            UserInputError: None is given, or two.
+        """
+        if self.model is not None and self.model_option is not None:
+            raise UserInputError(f"two models: {self.model} and {self.model_option}; give one")
+        chosen = self.model if self.model is not None else self.model_option
+        if not chosen:
+            raise UserInputError("no model: give a file, or zoo:squeezenet_v1.1 and the like")
+        return chosen
+
+    @property
+    def path(self) -> Path | None:
+        """The model's file; ``None`` for one of the zoo."""
+        return None if self.name.startswith(ZOO) else Path(self.name)
+
+    @property
+    def stem(self) -> str:
+        """What files that belong to the model are called."""
+        return self.name.removeprefix(ZOO) if self.path is None else self.path.stem
+
+    def load(self) -> Network:
+        """The network.
+
+        Raises:
+            CounterpointError: It cannot be loaded, or an option does not fit it.
+        """
+        from counterpoint.network.loading import load
+
+        shapes = parse_shapes(self.shape or ())
+        if self.path is None and shapes:
+            raise UserInputError("--shape is for model files: the zoo's networks have one size")
+        if self.path is not None and (self.seed is not None or self.keep_batchnorm):
+            raise UserInputError("--seed and --keep-batchnorm are for the zoo, not for files")
+        return load(
+            self.name,
+            batch=self.batch,
+            input_shapes=shapes or None,
+            seed=self.seed or 0,
+            keep_batchnorm=self.keep_batchnorm,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineOptions:
+    """Which part of this machine."""
+
+    device: Annotated[
+        list[str] | None,
+        Option(
+            "-d",
+            "--device",
+            metavar="NAME",
+            help="Only units whose name contains this: CPU, openvino, openvino:CPU@bf16; "
+            "repeatable, or with commas.",
+        ),
+    ] = None
+    cpu_groups: Annotated[
+        str | None,
+        Option(
+            "--cpu-groups",
+            metavar="LIST",
+            help="Cut the CPU into devices: numbers of cores (1,1) or kinds (big,little; P,E).",
+        ),
+    ] = None
+
+    def machine(self) -> Machine:
+        """Platform and engines.
+
+        Raises:
+            UserInputError: Nothing is left, or the groups do not fit.
+        """
+        from counterpoint.api import devices
+
+        return devices(cpu_groups=self.cpu_groups, only=split_names(self.device or ()) or None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """Where measurements are kept."""
+
+    store: Annotated[
+        Path | None,
+        Option(
+            "--store",
+            metavar="FILE",
+            help="Measurements are kept here. Default: $COUNTERPOINT_STORE, or the user's cache.",
+        ),
+    ] = None
+    no_store: Annotated[
+        bool, Option("--no-store", help="Measure everything again and keep nothing.")
+    ] = False
+
+    def open(self) -> Store:
+        """The store; close it after use.
+
+        Raises:
+            UserInputError: Both options are given.
+            StoreError: The file cannot be used.
+        """
+        from counterpoint.costs.store import Store
+
+        if self.no_store and self.store is not None:
+            raise UserInputError("--store and --no-store exclude each other")
+        return Store.in_memory() if self.no_store else Store.open(self.store)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """Which plan."""
+
+    plan: Annotated[
+        Path | None,
+        Option("--plan", metavar="FILE", help="A plan made by: counterpoint tune MODEL -o FILE"),
+    ] = None
+
+    def load(self) -> Plan:
+        """The plan.
+
+        Raises:
+            UserInputError: None is given, or its file cannot be used.
+        """
+        from counterpoint.schedule.plan_file import load_plan
+
+        if self.plan is None:
+            raise UserInputError(
+                "no plan: make one with 'counterpoint tune MODEL -o plan.json', then give "
+                "--plan plan.json"
+            )
+        return load_plan(self.plan)
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """``data=1x3x224x224`` as sizes by input name.
+
+    Raises:
+        UserInputError: It has another form.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not name or not re.fullmatch(r"[0-9]{1,9}([x,][0-9]{1,9})*", sizes):
+            raise UserInputError(f"shape {text[:80]!r}: write it as input=1x3x224x224")
+        shapes[name] = tuple(int(size) for size in re.split("[x,]", sizes))
+    return shapes
+
+
+def split_names(texts: Sequence[str]) -> list[str]:
+    """Items between commas, those inside brackets excepted: they belong to a unit's settings."""
+    items = [item.strip() for text in texts for item in re.split(r",(?![^\[]*\])", text)]
+    return [item for item in items if item]

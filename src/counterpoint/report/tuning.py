@@ -1,0 +1,137 @@
+"""What tuning found: the contenders on the clock, and how far the prediction was off."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+
+from counterpoint.network.graph import Network
+from counterpoint.report.document import JSON, Document, document, finite
+from counterpoint.report.plans import bound_sentence, plan_body, planned_body, segment_tables
+from counterpoint.report.quantities import duration, factor, milliseconds, percent
+from counterpoint.report.tables import add_row, facts, table
+from counterpoint.report.verdict import verdict
+from counterpoint.tuning.tune import TuneResult
+
+
+def tune_document(result: TuneResult, path: str, frames: str) -> Document:
+    """For programs.
+
+    Args:
+        result: What tuning found.
+        path: Where the plan was written.
+        frames: What it was verified with.
+    """
+    measured = result.plan.measurement
+    return document(
+        "tuning",
+        {
+            **plan_body(result.plan),
+            **planned_body(result.planned),
+            "verdict": verdict(result),
+            "measured": None
+            if measured is None
+            else {
+                "latency_ns": measured.latency_ns,
+                "low_ns": measured.low_ns,
+                "high_ns": measured.high_ns,
+                "samples": measured.samples,
+            },
+            "comparison": [_contender(result, label) for label in result.comparison.samples],
+            "candidates": [
+                {"label": candidate.label, "latency_ns": candidate.latency_ns}
+                for candidate in result.candidates
+            ],
+            "verification": {
+                "frames": frames,
+                "relative_error": finite(result.verification.relative_error),
+                "tolerance": result.verification.tolerance,
+                "passed": result.verification.passed,
+            },
+            "rejected": list(result.rejected),
+            "tuning_ns": result.time_spent_ns,
+            "file": path,
+        },
+    )
+
+
+def tune_tables(
+    network: Network, result: TuneResult, path: str, frames: str
+) -> list[RenderableType]:
+    """For people; arguments as :func:`tune_document`."""
+    rejected = ["", "Left out:", *(f"  {line}" for line in result.rejected)]
+    return [
+        verdict(result),
+        "",
+        _comparison(network, result),
+        "",
+        *segment_tables(network, result.plan),
+        "",
+        facts(_details(result, path, frames)),
+        *(rejected if result.rejected else []),
+    ]
+
+
+def _contender(result: TuneResult, label: str) -> dict[str, JSON]:
+    samples = result.comparison.samples[label]
+    ratio, low, high = result.comparison.ratio(label, result.winner)
+    return {
+        "label": label,
+        "is_plan": label == result.winner,
+        "as_installed": label in result.installed,
+        "median_ns": samples.median_ns,
+        "low_ns": samples.low_ns,
+        "high_ns": samples.high_ns,
+        "samples": len(samples.times_ns),
+        "ratio_to_plan": {"median": finite(ratio), "low": finite(low), "high": finite(high)},
+    }
+
+
+def _comparison(network: Network, result: TuneResult) -> RenderableType:
+    rows = table(
+        f"{network.name}: one frame, run in turn",
+        ["", "contender"],
+        ["median ms", "p10 ms", "p90 ms", "to the plan", "spread"],
+    )
+    samples = result.comparison.samples
+    for label in sorted(samples, key=lambda name: samples[name].median_ns):
+        chosen = label == result.winner
+        ratio, low, high = result.comparison.ratio(label, result.winner)
+        add_row(
+            rows,
+            "*" if chosen else "",
+            f"{label} (this plan)" if chosen else label,
+            milliseconds(samples[label].median_ns),
+            milliseconds(samples[label].low_ns),
+            milliseconds(samples[label].high_ns),
+            factor(ratio),
+            "" if chosen else f"{low:.2f} .. {high:.2f}",
+            style="bold" if chosen else None,
+        )
+    return rows
+
+
+def _details(result: TuneResult, path: str, frames: str) -> list[tuple[str, object]]:
+    plan, verification = result.plan, result.verification
+    predicted_ns = plan.prediction.latency_ns
+    rows: list[tuple[str, object]] = []
+    if plan.measurement is not None:
+        measured_ns = plan.measurement.latency_ns
+        off = (measured_ns - predicted_ns) / measured_ns if measured_ns else None
+        rows.append(
+            (
+                "predicted",
+                f"{duration(predicted_ns)}, measured {duration(measured_ns)} ({percent(off)} off)",
+            )
+        )
+    error = verification.relative_error
+    shown = "not finite" if error is None else f"{error:.2g}"
+    return [
+        *rows,
+        ("bound", bound_sentence(result.planned)),
+        (
+            "error",
+            f"{shown} relative to the reference, {verification.tolerance:.2g} allowed ({frames})",
+        ),
+        ("time spent", duration(result.time_spent_ns)),
+        ("written to", path),
+    ]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from counterpoint.measure import sampling
+from counterpoint.measure.sampling import Run, Samples, SamplingSettings, interleave, sample
+
+
+class FakeClock:
+    """Time that passes only when a run says so."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    fake = FakeClock()
+    monkeypatch.setattr(sampling, "time", fake)
+    return fake
+
+
+def test_quantiles_are_times_that_occurred() -> None:
+    samples = Samples(tuple(range(1, 101)))
+    assert samples.median_ns == 50
+    assert (samples.low_ns, samples.high_ns) == (11, 91)
+
+
+def test_steady_times_stop_sampling_early_and_noisy_ones_do_not(clock: FakeClock) -> None:
+    limits = SamplingSettings(warmup_ns=0, budget_ns=10**9, min_count=7, max_count=100)
+
+    def steady() -> None:
+        clock.now_ns += 1000
+
+    assert len(sample(steady, limits).times_ns) == 8
+    calls = iter(range(10**6))
+
+    def noisy() -> None:
+        clock.now_ns += 1000 + 900 * (next(calls) % 2)
+
+    assert len(sample(noisy, limits).times_ns) == 100
+
+
+def test_the_budget_ends_sampling_but_not_before_the_least_count(clock: FakeClock) -> None:
+    def slow() -> None:
+        clock.now_ns += 10**9
+
+    limits = SamplingSettings(warmup_ns=0, budget_ns=10**6, min_count=5, max_count=100)
+    assert sample(slow, limits).times_ns == (10**9,) * 5
+
+
+def test_contenders_take_turns_and_are_closed(clock: FakeClock) -> None:
+    order: list[str] = []
+    open_now: set[str] = set()
+
+    def contender(name: str, time_ns: int) -> sampling.Contender:
+        @contextmanager
+        def ready() -> Iterator[Run]:
+            open_now.add(name)
+
+            def run() -> None:
+                assert name in open_now
+                if not order or order[-1] != name:
+                    order.append(name)
+                clock.now_ns += time_ns
+
+            yield run
+            open_now.discard(name)
+
+        return ready
+
+    contenders = {"a": contender("a", 100), "b": contender("b", 300)}
+    result = interleave(contenders, rounds=4, block_ns=1000)
+    assert order == ["a", "b", "a", "b", "a"]  # a, b | b, a | a, b | b, a
+    assert not open_now
+    assert result.ratio("b", "a") == (3.0, 3.0, 3.0)
+    assert result.rounds["a"] == (100,) * 4
+    one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, keep_open=False)
+    assert one_at_a_time.samples["b"].median_ns == 300
