@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import counterpoint as cp
-from counterpoint.api import Machine, devices
+from counterpoint.api import Machine, devices, precisions_of
 from counterpoint.errors import CounterpointError
 from counterpoint.measure.sampling import Comparison
 from counterpoint.network.zoo import DEFAULT_TEN
@@ -31,6 +31,7 @@ from counterpoint.tuning.contenders import (
 )
 from counterpoint.tuning.frames import seeded_frame
 from counterpoint.tuning.progress import Silence
+from counterpoint.tuning.tune import is_coarser
 
 OURS = "counterpoint"
 
@@ -78,7 +79,7 @@ def measure(model: str, machine: Machine, store: Path, precision: str | None, ro
     )
     frame = seeded_frame(network.inputs, 1)
     installed, _ = installed_contenders(
-        network, machine.engines, frame, any_precision=precision is not None
+        network, machine.engines, frame, any_precision=is_coarser(precisions_of(precision))
     )
     ours = plan_contender(network, result.plan, machine.platform, machine.engines, frame)
     comparison = compare_in_turn(

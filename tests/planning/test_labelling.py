@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from random import Random
 from unittest.mock import patch
 
@@ -17,7 +17,7 @@ from counterpoint.planning.problem import FORBIDDEN, LabellingProblem, TensorUse
 from counterpoint.planning.result import Status
 from tests.planning.labelling_oracle import all_costs, best_labelling, random_problem
 
-RULES = {
+RULES: dict[str, dict[str, int]] = {
     "as shipped": {},
     "all rules on few states": {"_FEW_STATES": 1},
     "dominance only": {"_FEW_STATES": 1, "_MOST_PLACE_SETS": 0},
@@ -31,9 +31,7 @@ randoms = st.integers(0, 2**32 - 1).map(Random)
 @contextmanager
 def rules(name: str) -> Iterator[None]:
     dominance._place_sets.cache_clear()
-    with ExitStack() as stack:
-        for constant, value in RULES[name].items():
-            stack.enter_context(patch.object(dominance, constant, value))
+    with patch.dict(vars(dominance), RULES[name]):
         yield
     dominance._place_sets.cache_clear()
 

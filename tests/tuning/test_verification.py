@@ -16,7 +16,9 @@ def test_relative_error_is_the_norm_of_the_difference() -> None:
     truth = np.array([3.0, 4.0], np.float32)
     assert relative_error(truth, truth) == 0
     assert relative_error(np.array([3.0, 4.5]), truth) == pytest.approx(0.1)
-    assert relative_error(np.array([0.5, 0.0]), np.zeros(2)) == pytest.approx(0.5)
+    small = np.full(4, 1e-6)  # counts as 1e-3
+    assert relative_error(small * 1.5, small) == pytest.approx(0.5e-3)
+    assert relative_error(np.ones(4), np.zeros(4)) == pytest.approx(1e3)
     assert relative_error(np.array([np.nan, 4.0]), truth) is None
     infinite = np.array([np.inf, 1.0])
     assert relative_error(infinite, infinite) == 0

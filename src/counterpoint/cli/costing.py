@@ -33,7 +33,5 @@ def cost_table(
     wanted = chosen_units(network, machine.platform.units, precisions_of(precision))
     units = [unit for unit in machine.platform.units if unit in wanted or unit.name in also]
     with store.open() as opened, shown_progress() as progress:
-        profiler = Profiler(
-            network, machine.platform, machine.engines, opened, progress=progress
-        )
+        profiler = Profiler(network, machine.platform, machine.engines, opened, progress=progress)
         return profiler.table(units)

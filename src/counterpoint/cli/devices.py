@@ -11,26 +11,27 @@ from counterpoint.cli.output import show
 
 
 def devices(
+    *,
     machine: MachineOptions,
     peaks: Annotated[
         bool, Option("--peaks/--no-peaks", help="Measure how fast units and memory are.")
     ] = True,
     json: Json = False,
 ) -> None:
-    """What is here: processor, devices, compute units, how fast they are, and what is missing.
+    """What is here, how fast it is, and what is missing.
 
-    \b
     Example:
       counterpoint devices --no-peaks
     """
     from counterpoint.cli.progress import shown_progress
     from counterpoint.engines.registry import all_engines
-    from counterpoint.measure.peak import copy_bandwidth_bytes_per_s, unit_peaks
+    from counterpoint.measure.peak import UnitPeak, copy_bandwidth_bytes_per_s, unit_peaks
     from counterpoint.platform.host import read_host
     from counterpoint.report.machine import MachineReport, machine_document, machine_tables
 
     here = machine.machine()
-    measured, bandwidth = (), None
+    measured: tuple[UnitPeak, ...] = ()
+    bandwidth = None
     if peaks:
         host = read_host()
         last = max((cache.level for cache in host.caches), default=0)

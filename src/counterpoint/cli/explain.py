@@ -9,11 +9,13 @@ from counterpoint.cli.options import (
     PlanOptions,
     Precision,
     StoreOptions,
+    check_groups,
 )
 from counterpoint.cli.output import show
 
 
 def explain(
+    *,
     network: NetworkOptions,
     plan: PlanOptions,
     machine: MachineOptions,
@@ -21,11 +23,11 @@ def explain(
     precision: Precision = None,
     json: Json = False,
 ) -> None:
-    """Why a plan is as it is: what each layer costs where it runs, and what it would elsewhere.
+    """Why a plan is as it is.
 
-    Costs come from the store; what is missing there is measured.
+    What each layer costs where it runs, and what it would elsewhere. Costs come from the store;
+    what is missing there is measured.
 
-    \b
     Example:
       counterpoint explain model.onnx --plan model.plan.json
     """
@@ -40,6 +42,7 @@ def explain(
     from counterpoint.schedule.plan import check_plan
 
     loaded = plan.load()
+    check_groups(loaded, machine.cpu_groups)
     subject, here = network.load(), machine.machine()
     check_plan(loaded, subject, here.platform)
     costs = cost_table(subject, here, store, precision, also=loaded.units)

@@ -7,9 +7,8 @@ from counterpoint.cli.output import show
 
 
 def inspect(network: NetworkOptions, layers: LayerLimit = None, json: Json = False) -> None:
-    """What a network consists of: its layers, their work and their bytes.
+    """What a network consists of, layer by layer.
 
-    \b
     Example:
       counterpoint inspect zoo:mobilenet_v2 --layers 10
     """

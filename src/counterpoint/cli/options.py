@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from counterpoint.errors import UserInputError
+from counterpoint.errors import PlanFileError, UserInputError
 
 if TYPE_CHECKING:  # heavy: loaded by the verb that needs it
     from counterpoint.api import Machine
@@ -27,6 +27,14 @@ Precision = Annotated[
         "--precision",
         metavar="any|LIST",
         help="What units may compute in, e.g. fp32,bf16. Default: the network's own precision.",
+    ),
+]
+CpuGroups = Annotated[
+    str | None,
+    Option(
+        "--cpu-groups",
+        metavar="LIST",
+        help="Cut the CPU into devices: numbers of cores (1,1) or kinds (big,little; P,E).",
     ),
 ]
 LayerLimit = Annotated[
@@ -49,13 +57,15 @@ class NetworkOptions:
     model_option: Annotated[
         str | None, Option("-m", "--model", metavar="MODEL", help="The same as an option.")
     ] = None
-    batch: Annotated[int | None, Option("-b", "--batch", min=1, help="Images in a frame.")] = None
+    batch: Annotated[
+        int | None, Option("-b", "--batch", min=1, metavar="N", help="Images in a frame.")
+    ] = None
     shape: Annotated[
         list[str] | None,
         Option("--shape", metavar="NAME=1x3x224x224", help="Shape of an input; repeatable."),
     ] = None
     seed: Annotated[
-        int | None, Option("--seed", min=0, help="Of the zoo's weights. Default: 0.")
+        int | None, Option("--seed", min=0, metavar="N", help="Of the zoo's weights. Default: 0.")
     ] = None
     keep_batchnorm: Annotated[
         bool, Option("--keep-batchnorm", help="Zoo: leave BatchNorm unfolded.")
@@ -121,14 +131,7 @@ class MachineOptions:
             "repeatable, or with commas.",
         ),
     ] = None
-    cpu_groups: Annotated[
-        str | None,
-        Option(
-            "--cpu-groups",
-            metavar="LIST",
-            help="Cut the CPU into devices: numbers of cores (1,1) or kinds (big,little; P,E).",
-        ),
-    ] = None
+    cpu_groups: CpuGroups = None
 
     def machine(self) -> Machine:
         """Platform and engines.
@@ -184,7 +187,8 @@ class PlanOptions:
         """The plan.
 
         Raises:
-            UserInputError: None is given, or its file cannot be used.
+            UserInputError: None is given.
+            PlanFileError: Its file cannot be used.
         """
         from counterpoint.schedule.plan_file import load_plan
 
@@ -194,6 +198,19 @@ class PlanOptions:
                 "--plan plan.json"
             )
         return load_plan(self.plan)
+
+
+def check_groups(plan: Plan, cpu_groups: str | None) -> None:
+    """Tells what to do about a plan for parts of the CPU, where the CPU is not cut.
+
+    Raises:
+        PlanFileError: It is one.
+    """
+    if cpu_groups is None and any(":CPU." in name for name in plan.units):
+        raise PlanFileError(
+            f"the plan uses parts of the CPU ({', '.join(plan.units)}): give --cpu-groups as when "
+            "it was made"
+        )
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

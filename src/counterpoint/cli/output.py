@@ -39,7 +39,10 @@ def show(
     with console.capture() as captured:  # Rich ends the program by itself when a pipe breaks
         for part in parts():
             console.print(printable(part) if isinstance(part, str) else part)
-    sys.stdout.write(captured.get())
+    text = captured.get()
+    if not sys.stdout.isatty():  # Rich fills columns up with blanks
+        text = "\n".join(line.rstrip() for line in text.split("\n"))
+    sys.stdout.write(text)
 
 
 def check_writable(path: Path) -> None:

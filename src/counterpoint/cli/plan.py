@@ -18,6 +18,7 @@ from counterpoint.cli.output import check_writable, show
 
 
 def plan(
+    *,
     network: NetworkOptions,
     machine: MachineOptions,
     store: StoreOptions,
@@ -27,11 +28,10 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """The best plan by the cost table, without running it: quick, but only a prediction.
+    """Finds the best plan by the costs, unverified.
 
-    Use 'tune' for a plan that was measured and verified.
+    Quick, but only a prediction; use tune for a plan that was measured and verified.
 
-    \b
     Example:
       counterpoint plan model.onnx -o model.plan.json
     """

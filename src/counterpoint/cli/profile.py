@@ -14,6 +14,7 @@ from counterpoint.cli.output import show
 
 
 def profile(
+    *,
     network: NetworkOptions,
     machine: MachineOptions,
     store: StoreOptions,
@@ -21,11 +22,11 @@ def profile(
     layers: LayerLimit = None,
     json: Json = False,
 ) -> None:
-    """What each layer costs on each unit, measured inside large segments.
+    """What each layer costs on each unit.
 
-    What was measured before comes from the store.
+    Layers are measured inside large segments, as they run. What was measured before comes from
+    the store.
 
-    \b
     Example:
       counterpoint profile model.onnx --precision any -d openvino
     """

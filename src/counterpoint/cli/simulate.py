@@ -11,18 +11,22 @@ from counterpoint.cli.output import check_writable, show
 
 
 def simulate(
+    *,
     network: NetworkOptions,
     plan: PlanOptions,
     frames: Annotated[
-        int, Option("-niter", "--frames", min=1, max=10_000_000, help="How many frames to run.")
+        int,
+        Option(
+            "-niter", "--frames", min=1, max=10_000_000, metavar="N", help="How many frames to run."
+        ),
     ] = 100,
     trace: TraceFile = None,
     json: Json = False,
 ) -> None:
-    """Runs a plan in virtual time, by the times that it predicts; needs neither its machine nor
-    its engines.
+    """Runs a plan in virtual time.
 
-    \b
+    By the times that it predicts; needs neither its machine nor its engines.
+
     Example:
       counterpoint simulate model.onnx --plan model.plan.json --frames 1000
     """

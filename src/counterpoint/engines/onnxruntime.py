@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.engines.cpu_threads import thread_count
+from counterpoint.engines.failures import compile_failure, run_failure
 from counterpoint.engines.onnxruntime_plugins import plugin_devices
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.errors import EngineError
@@ -120,7 +121,7 @@ class OnnxRuntimeEngine:
         """See :class:`counterpoint.engines.protocol.Engine`."""
         library = _library()
         if library is None:
-            raise EngineError(f"{unit.name}: {self.missing_reason()}", unit=unit.name)
+            raise compile_failure(segment, unit, self.missing_reason())
         options = _options(library, unit, exclusive)
         path = segment.onnx_path()
         if profile:
@@ -135,13 +136,7 @@ class OnnxRuntimeEngine:
                 options.add_provider_for_devices([plugin[1]], {})
                 session = library.InferenceSession(str(path), options)
         except Exception as error:
-            first = segment.layers[0].name
-            reason = str(error).strip().splitlines()[0][:300]
-            raise EngineError(
-                f"{unit.name} cannot compile the segment at {first}: {reason}",
-                layer=first,
-                unit=unit.name,
-            ) from error
+            raise compile_failure(segment, unit, error) from error
         return OnnxRuntimeSegment(segment, unit, session, profile)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
@@ -210,13 +205,7 @@ class OnnxRuntimeSegment:
                 self._output_names, dict(zip(self._input_names, inputs, strict=True))
             )
         except Exception as error:
-            first = self._segment.layers[0].name
-            reason = str(error).strip().splitlines()[0][:300]
-            raise EngineError(
-                f"{self._unit.name} failed in the segment at {first}: {reason}",
-                layer=first,
-                unit=self._unit.name,
-            ) from error
+            raise run_failure(self._segment, self._unit, error) from error
         return result
 
     def profile(self) -> NodeProfile | None:

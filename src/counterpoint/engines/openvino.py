@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoint.engines.cpu_threads import thread_count
+from counterpoint.engines.failures import compile_failure, run_failure
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
@@ -103,18 +104,13 @@ class OpenVinoEngine:
         """
         core = _core()
         if core is None:
-            raise EngineError(f"{unit.name}: {self.missing_reason()}", unit=unit.name)
+            raise compile_failure(segment, unit, self.missing_reason())
         try:
             model = core.read_model(segment.onnx_path())
             compiled = core.compile_model(model, _device_name(unit), _config(unit, profile))
             return OpenVinoSegment(segment, unit, compiled, profile)
-        except RuntimeError as error:
-            first = segment.layers[0].name
-            raise EngineError(
-                f"{unit.name} cannot compile the segment at {first}: {_reason(error)}",
-                layer=first,
-                unit=unit.name,
-            ) from error
+        except Exception as error:
+            raise compile_failure(segment, unit, _reason(error)) from error
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OpenVinoDefault | None:
         """``compile_model(model, "CPU")`` and ``infer`` of one request, its documented quick way.
@@ -130,7 +126,7 @@ class OpenVinoEngine:
         try:
             model = core.read_model(network.whole().onnx_path())
             return OpenVinoDefault(network, core.compile_model(model, device, config))
-        except RuntimeError as error:
+        except Exception as error:
             raise EngineError(f"OpenVINO refuses {network.name}: {_reason(error)}") from error
 
 
@@ -138,12 +134,16 @@ class OpenVinoDefault:
     """One request, called as the documentation shows."""
 
     def __init__(self, network: Network, compiled: Any) -> None:
+        self._name = network.name
         self._request = compiled.create_infer_request()
         self._names = [spec.name for spec in network.inputs]
 
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        results = self._request.infer(dict(zip(self._names, inputs, strict=True)))
+        try:
+            results = self._request.infer(dict(zip(self._names, inputs, strict=True)))
+        except Exception as error:
+            raise EngineError(f"OpenVINO fails in {self._name}: {_reason(error)}") from error
         return list(results.values())
 
     def profile(self) -> NodeProfile | None:
@@ -222,12 +222,21 @@ class OpenVinoSegment:
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         request = self._request
+        if len(inputs) != len(self._own_inputs):  # also after close
+            raise run_failure(
+                self._segment,
+                self._unit,
+                f"it takes {len(self._own_inputs)} tensors and was given {len(inputs)}",
+            )
         try:
             for index, own in enumerate(self._own_inputs):
+                array = inputs[index]
                 if own is not None:
-                    own[...] = inputs[index]
-                else:
-                    request.set_input_tensor(index, self._tensor(inputs[index], shared_memory=True))
+                    own[...] = array
+                    continue
+                if not array.flags.writeable:  # the library lends only what it could write to
+                    array = array.copy()
+                request.set_input_tensor(index, self._tensor(array, shared_memory=True))
             request.infer(share_outputs=True)
             if self._own_outputs is not None:
                 return [tensor.copy() for tensor in self._own_outputs]
@@ -235,13 +244,8 @@ class OpenVinoSegment:
                 np.array(request.get_output_tensor(index).data)
                 for index in range(len(self._segment.outputs))
             ]
-        except RuntimeError as error:
-            first = self._segment.layers[0].name
-            raise EngineError(
-                f"{self._unit.name} failed in the segment at {first}: {_reason(error)}",
-                layer=first,
-                unit=self._unit.name,
-            ) from error
+        except Exception as error:
+            raise run_failure(self._segment, self._unit, _reason(error)) from error
 
     def profile(self) -> NodeProfile | None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from counterpoint.engines.failures import compile_failure, run_failure
 from counterpoint.engines.protocol import NodeProfile, Tensor
-from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
@@ -58,12 +58,7 @@ class ReferenceEngine:
         try:
             return ReferenceSegment(segment, unit, ReferenceEvaluator(str(segment.onnx_path())))
         except Exception as error:
-            first = segment.layers[0].name
-            raise EngineError(
-                f"{unit.name} cannot run the segment at {first}: {error}",
-                layer=first,
-                unit=unit.name,
-            ) from error
+            raise compile_failure(segment, unit, error) from error
 
     def as_installed(self, network: Network, *, any_precision: bool) -> None:
         """Nobody runs networks by it."""
@@ -83,13 +78,8 @@ class ReferenceSegment:
         try:
             outputs = self._evaluator.run(None, dict(zip(self._names, inputs, strict=True)))
         except Exception as error:
-            first = self._segment.layers[0].name
-            raise EngineError(
-                f"{self._unit.name} failed in the segment at {first}: {error}",
-                layer=first,
-                unit=self._unit.name,
-            ) from error
-        return [np.ascontiguousarray(output) for output in outputs]
+            raise run_failure(self._segment, self._unit, error) from error
+        return [np.array(output, order="C") for output in outputs]  # some are views of inputs
 
     def profile(self) -> NodeProfile | None:
         """It does not time its nodes."""

@@ -80,7 +80,7 @@ def unit_peaks(
 
 
 def _batches(unit: ComputeUnit) -> tuple[int, ...]:
-    """Enough for CPUs is one image; others are done with it so soon that the call is what counts."""
+    """One image is enough for CPUs; others are done with it so soon that the call counts."""
     on_cpu = all(device.kind is DeviceKind.CPU for device in unit.devices)
     return (1,) if on_cpu else (1, _LARGE_BATCH)
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
 
 from counterpoint.errors import ModelFileError
 from counterpoint.network.external_data import read_external
 from counterpoint.network.onnx_checks import check_unique
-from counterpoint.network.weights import INLINE_BYTES, WeightFile, tensor_bytes
+from counterpoint.network.weights import WeightFile, is_inline, tensor_bytes
 
 TYPED_FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
+
+VALUE_FIELDS: Mapping[str, tuple[int, str, type]] = {
+    "value_float": (AttributeProto.FLOAT, "f", np.float32),
+    "value_floats": (AttributeProto.FLOATS, "floats", np.float32),
+    "value_int": (AttributeProto.INT, "i", np.int64),
+    "value_ints": (AttributeProto.INTS, "ints", np.int64),
+}
+"""Attributes of a Constant node: their type, the field that holds the value, and its type."""
 
 
 def initialisers(graph: GraphProto, weights: WeightFile, folder: Path) -> dict[str, TensorProto]:
@@ -61,18 +69,18 @@ def without_constant_nodes(
 
 def _constant_value(node: NodeProto) -> TensorProto | None:
     """What a Constant node holds; ``None`` for other nodes and for what only engines can read."""
-    if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
+    if node.op_type != "Constant" or node.domain:
         return None
     for attribute in node.attribute:
         if attribute.name == "value" and attribute.t.data_type != TensorProto.STRING:
             copy = TensorProto()
             copy.CopyFrom(attribute.t)
             return copy
-        if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
-            dtype = np.float32 if "float" in attribute.name else np.int64
-            return numpy_helper.from_array(
-                np.array(helper.get_attribute_value(attribute), dtype=dtype)
-            )
+        if attribute.name in VALUE_FIELDS:
+            kind, field, dtype = VALUE_FIELDS[attribute.name]
+            if attribute.type != kind:
+                raise ModelFileError(f"node {node.name!r} holds a {attribute.name} that is none")
+            return numpy_helper.from_array(np.array(getattr(attribute, field), dtype))
     return None
 
 
@@ -87,7 +95,7 @@ def _kept(tensor: TensorProto, weights: WeightFile, folder: Path) -> TensorProto
         raise ModelFileError(
             f"weight {name!r} has an element type that is not supported ({tensor.data_type})"
         ) from error
-    if tensor.data_location == TensorProto.EXTERNAL:
+    if not is_inline(tensor):
         with read_external(tensor, folder, declared) as data:
             return weights.add_raw(name, tensor.data_type, shape, data)
     if tensor.HasField("raw_data"):

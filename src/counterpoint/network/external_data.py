@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from onnx import TensorProto
 
@@ -31,14 +32,20 @@ def read_external(
         ModelFileError: The path leaves the folder, the file is missing, or it is too short.
     """
     where = {entry.key: entry.value for entry in tensor.external_data}
-    path = _inside(folder, where.get("location", ""), tensor.name)
+    location = where.get("location", "")
+    try:
+        path = _inside(folder, location, tensor.name)
+        available = path.stat().st_size
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        raise ModelFileError(
+            f"weight {tensor.name!r} is in {location[:80]!r}, which cannot be read: {error}"
+        ) from error
     offset = _number(where.get("offset", "0"), "offset", tensor.name)
     length = _number(where.get("length", str(declared_bytes)), "length", tensor.name)
     if length != declared_bytes:
         raise ModelFileError(
             f"weight {tensor.name!r} needs {declared_bytes} bytes, its external data are {length}"
         )
-    available = path.stat().st_size
     if offset + length > available:
         raise ModelFileError(
             f"weight {tensor.name!r} ends at byte {offset + length} of {path.name}, "
@@ -47,14 +54,22 @@ def read_external(
     if length == 0:
         yield b""
         return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
-        window = view[offset : offset + length]
-        try:
-            yield window
-        finally:
-            window.release()
-            view.release()
+    with (
+        _opened(path, tensor.name) as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+        view[offset : offset + length] as window,
+    ):
+        yield window
+
+
+def _opened(path: Path, name: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ModelFileError(
+            f"weight {name!r} is in {path.name}, which cannot be read: {error.strerror}"
+        ) from error
 
 
 def _inside(folder: Path, location: str, name: str) -> Path:

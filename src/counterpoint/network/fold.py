@@ -8,97 +8,88 @@ or dequantises) are left to the engines: nothing big is made on a file's word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from math import prod
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from counterpoint.network.weights import INLINE_BYTES
+from counterpoint.network.graph import TensorSpec
+from counterpoint.network.weights import INLINE_BYTES, is_inline
 
-KEEP = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
-"""Folding these would take the quantisation out of a quantised network."""
+ITEM_BYTES = 8  # of the widest type in use
+
+FOLDED = frozenset(
+    {
+        *("Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Sqrt", "Not", "Identity", "Cast"),
+        *("Add", "Sub", "Mul", "Div", "Mod", "Pow", "Min", "Max", "Sum"),
+        *("And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"),
+        *("ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Where"),
+        *("Shape", "Size", "Range", "ConstantOfShape", "Expand", "Tile"),
+        *("Concat", "Split", "Gather", "Slice", "Transpose"),
+        *("Reshape", "Flatten", "Squeeze", "Unsqueeze"),
+    }
+)
+"""Arithmetic on shapes. All of it needs no more room than its inputs and outputs have, so what a
+stranger's file makes of it is bounded by the check of their sizes."""
 
 
-def fold_constants(
-    nodes: Sequence[NodeProto],
-    constants: dict[str, TensorProto],
-    shapes: dict[str, tuple[int, ...]],
-    types: dict[str, int],
-    opsets: Sequence[onnx.OperatorSetIdProto],
-) -> list[NodeProto]:
-    """Removes nodes whose outputs are known and small, and adds those outputs to ``constants``.
+def folded(
+    node: NodeProto,
+    constants: Mapping[str, TensorProto],
+    specs: Mapping[str, TensorSpec],
+    opsets: Iterable[OperatorSetIdProto],
+) -> list[TensorProto] | None:
+    """The node's outputs as constants, where they are known and small; otherwise ``None``.
 
     Args:
-        nodes: In topological order.
-        constants: By name; grows.
-        shapes: Static shapes of tensors, as far as known.
-        types: ONNX element types of tensors, as far as known.
+        node: Of a standard operator, by that operator's definition; or of another domain.
+        constants: By name.
+        specs: Of the node's inputs and outputs, as far as known.
         opsets: Of the model.
-
-    Returns:
-        The nodes that remain.
     """
-    remaining: list[NodeProto] = []
-    for node in nodes:
-        values = _fold_node(node, constants, shapes, types, opsets)
-        if values is None:
-            remaining.append(node)
-        else:
-            for name, value in zip(node.output, values, strict=False):
-                if name:
-                    constants[name] = numpy_helper.from_array(np.asarray(value), name)
-    return remaining
-
-
-def _fold_node(
-    node: NodeProto,
-    constants: dict[str, TensorProto],
-    shapes: dict[str, tuple[int, ...]],
-    types: dict[str, int],
-    opsets: Sequence[onnx.OperatorSetIdProto],
-) -> list[object] | None:
-    if node.domain not in ("", "ai.onnx") or node.op_type in KEEP:
+    if node.domain or node.op_type not in FOLDED:
         return None
-    if node.op_type == "Shape" and node.input[0] in shapes:
-        bounds = {attribute.name: attribute.i for attribute in node.attribute}
-        whole = shapes[node.input[0]]
-        return [np.array(whole[bounds.get("start", 0) : bounds.get("end", len(whole))], np.int64)]
-    if node.op_type == "Size" and node.input[0] in shapes:
-        return [np.array(np.prod(shapes[node.input[0]], dtype=np.int64), np.int64)]
-    if any(attribute.HasField("g") for attribute in node.attribute):
-        return None
+    if node.op_type in ("Shape", "Size"):
+        return _measured(node, specs)
     inputs = [name for name in node.input if name]
-    if any(name not in constants or not _inline(constants[name]) for name in inputs):
+    if any(name not in constants or not is_inline(constants[name]) for name in inputs):
         return None
-    if node.op_type.startswith(("Random", "Multinomial", "Bernoulli")):
-        return None
-    for name in node.output:  # the size is checked before anything of that size is made
-        if name and (name not in shapes or _size_bytes(shapes[name], types[name]) > INLINE_BYTES):
+    outputs = [name for name in node.output if name]
+    for name in outputs:  # the size is checked before anything of that size is made
+        shape = specs[name].shape if name in specs else None
+        if shape is None or prod(shape) * ITEM_BYTES > INLINE_BYTES:
             return None
-    model = _one_node_model(node, [constants[name] for name in dict.fromkeys(inputs)], opsets)
+    graph = onnx.helper.make_graph(
+        [node],
+        "fold",
+        [],
+        [ValueInfoProto(name=name) for name in outputs],
+        initializer=[constants[name] for name in dict.fromkeys(inputs)],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=list(opsets))
     try:
-        result = ReferenceEvaluator(model).run(None, {})
+        with np.errstate(all="ignore"):
+            values = ReferenceEvaluator(model).run(None, {})
     except Exception:  # whatever the reference cannot compute is left to the engines
         return None
-    return list(result)
+    return [
+        numpy_helper.from_array(np.asarray(value), name)
+        for name, value in zip(outputs, values, strict=True)
+    ]
 
 
-def _inline(tensor: TensorProto) -> bool:
-    return bool(tensor.data_location != TensorProto.EXTERNAL)
-
-
-def _size_bytes(shape: Iterable[int], elem_type: int) -> int:
-    size = 1
-    for dimension in shape:
-        size *= dimension
-    return size * 8 if elem_type else size
-
-
-def _one_node_model(
-    node: NodeProto, tensors: Sequence[TensorProto], opsets: Sequence[onnx.OperatorSetIdProto]
-) -> ModelProto:
-    outputs = [ValueInfoProto(name=name) for name in node.output if name]
-    graph = onnx.helper.make_graph([node], "fold", [], outputs, initializer=list(tensors))
-    return onnx.helper.make_model(graph, opset_imports=list(opsets))
+def _measured(node: NodeProto, specs: Mapping[str, TensorSpec]) -> list[TensorProto] | None:
+    """What Shape and Size say of a tensor, known or not."""
+    spec = specs.get(node.input[0])
+    if spec is None or spec.shape is None:
+        return None
+    if node.op_type == "Size":
+        value = np.array(prod(spec.shape), np.int64)
+    else:
+        bounds = {attribute.name: attribute.i for attribute in node.attribute}
+        end = bounds.get("end", len(spec.shape))
+        value = np.array(spec.shape[bounds.get("start", 0) : end], np.int64)
+    return [numpy_helper.from_array(value, node.output[0])]

@@ -13,15 +13,16 @@ from collections.abc import Mapping
 
 from onnx import NodeProto
 
+from counterpoint.network.arithmetic import CONVOLUTIONS, MATRIX_PRODUCTS
 from counterpoint.network.onnx_graph import OnnxGraph, reads
 
-MAC_OPERATORS = frozenset(
-    "Conv ConvTranspose ConvInteger Gemm MatMul MatMulInteger QLinearConv QLinearMatMul QGemm "
-    "FusedConv".split()
-)
+MAC_OPERATORS = frozenset({*CONVOLUTIONS, *MATRIX_PRODUCTS, "ConvTranspose"})
 ACTIVATIONS = frozenset(
-    "Relu LeakyRelu PRelu Clip Sigmoid Tanh Elu Selu Celu HardSigmoid HardSwish Mish Softplus "
-    "Softsign Gelu ThresholdedRelu QLinearSigmoid QLinearLeakyRelu".split()
+    {
+        *("Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip", "Elu", "Selu", "Celu", "Gelu"),
+        *("Sigmoid", "HardSigmoid", "HardSwish", "Mish", "Tanh", "Softplus", "Softsign"),
+        *("QLinearSigmoid", "QLinearLeakyRelu"),
+    }
 )
 GATES = frozenset({"Sigmoid", "HardSigmoid"})
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Identity"})
@@ -29,6 +30,39 @@ SUMS = frozenset({"Add", "Sum", "QLinearAdd"})
 SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
 SCALED = MAC_OPERATORS | {"BatchNormalization"}
 ACTIVATED = MAC_OPERATORS | SUMS | {"BatchNormalization", "InstanceNormalization", "Mul", "Div"}
+
+
+class _Growth:
+    """What a group has taken up so far, and so may still take up."""
+
+    def __init__(self, head: str) -> None:
+        self.head = head
+        self.activated = head in ACTIVATIONS
+        self.summed = head in SUMS
+
+    def take(self, operator: str) -> bool:
+        """Takes up a node that reads the group's result and constants only, if it may join."""
+        if operator in RESHAPES or operator == "QuantizeLinear":
+            return True
+        if operator in ACTIVATIONS:
+            return self.take_activation()
+        if operator == "BatchNormalization" or operator in SCALES:
+            return self.head in SCALED and not self.activated and not self.summed
+        return False
+
+    def take_activation(self) -> bool:
+        """Takes up an activation, if it may join."""
+        if self.activated or self.head not in ACTIVATED:
+            return False
+        self.activated = True
+        return True
+
+    def take_sum(self, operator: str) -> bool:
+        """Takes up a residual sum, if it may join."""
+        if operator not in SUMS or self.head not in MAC_OPERATORS or self.activated or self.summed:
+            return False
+        self.summed = True
+        return True
 
 
 class Grouper:
@@ -105,66 +139,48 @@ class Grouper:
     def _extend(self, members: list[int], group: int) -> None:
         """Takes up followers one by one until none is fused with what came before."""
         nodes = self.graph.nodes
-        head = nodes[members[0]].op_type
+        growth = _Growth(nodes[members[0]].op_type)
         tail = members[0]
-        residual_taken = head in SUMS
-        activated = head in ACTIVATIONS
         while True:
             outputs = [name for name in nodes[tail].output if name]
             if len(outputs) != 1:
                 return
-            gate = self._gate(outputs[0])
-            if gate is not None and head in ACTIVATED and not activated:
-                members += gate
-                self._claim(gate, group)
-                tail, activated = gate[-1], True
-                continue
-            follower = self._only_reader(outputs[0])
-            if follower is None or follower in self.group_of:
+            followers = self._gate(outputs[0], growth) or self._follower(
+                outputs[0], members[0], growth
+            )
+            if not followers:
                 return
-            node = nodes[follower]
-            operator = node.op_type
-            prelude: list[int] = []
-            if operator in RESHAPES or operator == "QuantizeLinear":
-                if len(self.activations(node)) != 1:
-                    return
-            elif operator in ACTIVATIONS:
-                if activated or head not in ACTIVATED:
-                    return
-                activated = True
-            elif operator == "BatchNormalization" or (
-                operator in SCALES and len(self.activations(node)) == 1
-            ):
-                if head not in SCALED or activated or residual_taken:
-                    return
-            elif operator in SUMS:
-                if head not in MAC_OPERATORS or activated or residual_taken:
-                    return
-                if not self._other_operands_ready(node, outputs[0], members[0]):
-                    return
-                residual_taken = True
-                prelude = self._prelude(follower)
-            else:
-                return
-            self._claim([*prelude, follower], group)
-            members += [*prelude, follower]
-            tail = follower
-            if operator == "QuantizeLinear":
+            self._claim(followers, group)
+            members += followers
+            tail = followers[-1]
+            if nodes[tail].op_type == "QuantizeLinear":
                 return
 
-    def _gate(self, name: str) -> list[int] | None:
+    def _follower(self, name: str, first: int, growth: _Growth) -> list[int]:
+        """The node behind tensor ``name``, after what feeds only it; empty if it is not fused."""
+        follower = self._only_reader(name)
+        if follower is None or follower in self.group_of:
+            return []
+        node = self.graph.nodes[follower]
+        if self.activations(node) == [name] and growth.take(node.op_type):
+            return [follower]
+        if self._other_operands_ready(node, name, first) and growth.take_sum(node.op_type):
+            return [*self._prelude(follower), follower]
+        return []
+
+    def _gate(self, name: str, growth: _Growth) -> list[int]:
         """``x * sigmoid(x)`` behind tensor ``x``, as two nodes (SiLU, hard swish)."""
         readers = self.readers.get(name, [])
         if len(readers) != 2 or name in self.returned:
-            return None
+            return []
         gate, product = readers
         nodes = self.graph.nodes
         if nodes[gate].op_type not in GATES or nodes[product].op_type != "Mul":
-            return None
+            return []
         gated = nodes[gate].output[0]
         if self._only_reader(gated) != product or set(nodes[product].input) != {name, gated}:
-            return None
-        return [gate, product] if not {gate, product} & self.group_of.keys() else None
+            return []
+        return [gate, product] if growth.take_activation() else []
 
     def _other_operands_ready(self, node: NodeProto, own: str, head: int) -> bool:
         """All other operands are made before the group's first node, so it never waits inside."""
@@ -194,8 +210,10 @@ def constant_closure(graph: OnnxGraph, grouper: Grouper, members: list[int]) -> 
 
 
 def plain_operator(node: NodeProto, specs: Mapping[str, object]) -> str:
-    """The operator without the prefix of its quantised forms; depthwise and grouped convolutions
-    by their own names."""
+    """The operator without the prefix of its quantised forms.
+
+    Depthwise and grouped convolutions go by their own names.
+    """
     operator = node.op_type.removeprefix("QLinear").removeprefix("Fused").removesuffix("Integer")
     operator = {"QGemm": "Gemm", "MatMul": "Gemm"}.get(operator, operator)
     if operator == "Conv":

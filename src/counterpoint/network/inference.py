@@ -1,20 +1,24 @@
-"""Types and shapes of every tensor, and the nodes that are left once these are known."""
+"""Types and shapes of every tensor, and the nodes that are left once these are known.
+
+One walk in run order: each node's outputs are inferred from its inputs, and a node whose result is
+then known and small is computed on the spot. The onnx package can infer a whole model at once and
+follow values through shape arithmetic on the way, but takes memory on a file's word when it does.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 import onnx
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, ValueInfoProto
 
 from counterpoint.errors import ModelFileError
-from counterpoint.network.fold import fold_constants
+from counterpoint.network.fold import folded
 from counterpoint.network.graph import TensorSpec
 from counterpoint.network.node_order import live_nodes
-from counterpoint.network.onnx_graph import OnnxGraph, dtype_name, element_type, reads, spec_of
-from counterpoint.network.shape_stand_ins import with_stand_ins
-from counterpoint.network.weights import WeightFile
-
-MAX_FOLD_ROUNDS = 8
-"""Each round folds what the shapes of the round before made constant. Real models take three."""
+from counterpoint.network.onnx_graph import OnnxGraph, reads, spec_of
+from counterpoint.network.shape_stand_ins import STAND_IN_DOMAIN, stand_in_types
+from counterpoint.network.weights import WeightFile, is_inline
 
 MAX_TENSOR_BYTES = 1 << 36
 """A file that declares a larger tensor (64 GB) is damaged or an attack; the largest activations
@@ -22,7 +26,7 @@ in use have some hundred megabytes."""
 
 
 def graph_of(model: ModelProto, weights: WeightFile) -> OnnxGraph:
-    """Infers all shapes; folds what they make constant; repeats until nothing changes.
+    """Infers all shapes and computes what they make constant.
 
     Args:
         model: Checked, with fixed input shapes, its nodes live and in topological order.
@@ -32,28 +36,29 @@ def graph_of(model: ModelProto, weights: WeightFile) -> OnnxGraph:
         ModelFileError: Shapes do not fit together, or are absurd; or an output is a constant.
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    specs = _specs(model, constants)
-    for _ in range(MAX_FOLD_ROUNDS):
-        shapes = {name: spec.shape for name, spec in specs.items() if spec.shape is not None}
-        types = {name: element_type(specs[name].dtype) for name in shapes}
-        nodes = list(model.graph.node)
-        remaining = fold_constants(nodes, constants, shapes, types, list(model.opset_import))
-        if len(remaining) == len(nodes):
-            break
-        del model.graph.node[:]
-        model.graph.node.extend(
-            live_nodes(remaining, [value.name for value in model.graph.output])
-        )
-        del model.graph.initializer[:]
-        model.graph.initializer.extend(constants.values())
-        specs = _specs(model, constants)
-    nodes = list(model.graph.node)
+    types = {value.name: value.type for value in model.graph.input}
+    types |= {name: _type_of(tensor) for name, tensor in constants.items()}
+    specs = {spec.name: spec for spec in _specs(types)}
+    remaining: list[NodeProto] = []
+    for node in model.graph.node:
+        inferred = _output_types(node, types, constants, model.opset_import)
+        types |= inferred
+        specs |= {spec.name: spec for spec in _specs(inferred)}
+        values = folded(node, constants, specs, model.opset_import)
+        if values is None:
+            remaining.append(node)
+            continue
+        for tensor in values:
+            constants[tensor.name] = tensor
+            types[tensor.name] = _type_of(tensor)
     inputs = tuple(value.name for value in model.graph.input)
     outputs = tuple(value.name for value in model.graph.output)
+    nodes = live_nodes(remaining, outputs)
     made = {name for node in nodes for name in node.output}.union(inputs)
-    for name in outputs:
-        if name not in made:
-            raise ModelFileError(f"output {name!r} does not depend on any input")
+    for value in model.graph.output:
+        if value.name not in made:
+            raise ModelFileError(f"output {value.name!r} does not depend on any input")
+        specs.setdefault(value.name, spec_of(value))
     used = {name for node in nodes for name in reads(node)}
     return OnnxGraph(
         nodes=nodes,
@@ -67,27 +72,47 @@ def graph_of(model: ModelProto, weights: WeightFile) -> OnnxGraph:
     )
 
 
-def _specs(model: ModelProto, constants: dict[str, TensorProto]) -> dict[str, TensorSpec]:
-    """Every tensor whose type is known, by name."""
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.node[:]
-    probe.graph.node.extend(with_stand_ins(model.graph.node))
-    try:
-        inferred = onnx.shape_inference.infer_shapes(probe, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelFileError(
-            f"shapes do not fit together ({reason}); check --shape and the batch size"
-        ) from error
-    specs = {
-        tensor.name: TensorSpec(tensor.name, dtype_name(tensor.data_type), tuple(tensor.dims))
-        for tensor in constants.values()
-    }
-    for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
-        spec = spec_of(value)
+def _type_of(tensor: TensorProto) -> TypeProto:
+    return onnx.helper.make_tensor_type_proto(tensor.data_type, tuple(tensor.dims))
+
+
+def _specs(types: Mapping[str, TypeProto]) -> Iterator[TensorSpec]:
+    for name, kind in types.items():
+        spec = spec_of(ValueInfoProto(name=name, type=kind))
         if (spec.size_bytes or 0) > MAX_TENSOR_BYTES:
             size = "x".join(map(str, spec.shape or ()))
-            raise ModelFileError(f"tensor {spec.name!r} would be {size}: no machine has that room")
-        specs[spec.name] = spec
-    return specs
+            raise ModelFileError(f"tensor {name!r} would be {size}: no machine has that room")
+        yield spec
+
+
+def _output_types(
+    node: NodeProto,
+    types: Mapping[str, TypeProto],
+    constants: Mapping[str, TensorProto],
+    opsets: Iterable[OperatorSetIdProto],
+) -> Mapping[str, TypeProto]:
+    """What is known of its outputs; empty for operators without a definition here."""
+    names = reads(node)
+    if any(name not in types for name in names):
+        return {}
+    versions = {entry.domain: entry.version for entry in opsets}
+    version = versions.get(node.domain, 0)
+    try:
+        if node.domain == STAND_IN_DOMAIN:
+            return stand_in_types(node, types)
+        if not onnx.defs.has(node.op_type, max_inclusive_version=version, domain=node.domain):
+            return {}
+        known = [name for name in names if name in constants and is_inline(constants[name])]
+        return onnx.shape_inference.infer_node_outputs(
+            onnx.defs.get_schema(node.op_type, version, node.domain),
+            node,
+            {name: types[name] for name in names},
+            {name: constants[name] for name in known},
+            opset_imports=list(opsets),
+        )
+    except Exception as error:  # each operator's inference throws what it likes
+        reason = " ".join(str(error).removeprefix("[ShapeInferenceError] ").split())
+        raise ModelFileError(
+            f"shapes do not fit together at node {node.name!r} ({node.op_type}): {reason}; "
+            "check --shape and the batch size"
+        ) from error

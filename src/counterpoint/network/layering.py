@@ -17,6 +17,10 @@ from counterpoint.network.grouping import (
     plain_operator,
 )
 from counterpoint.network.onnx_graph import OnnxGraph, reads
+from counterpoint.network.weights import is_inline
+
+MAX_NODES = 1_000_000
+"""Of all layers together: each takes along the nodes that compute its constants."""
 
 INTEGER_OPERATORS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
@@ -25,15 +29,22 @@ def network_of(graph: OnnxGraph, name: str) -> Network:
     """Groups, orders and describes the layers of a graph.
 
     Raises:
-        ModelFileError: The graph has no layer.
+        ModelFileError: The graph has no layer, or too many.
     """
     grouper = Grouper(graph)
     groups = grouper.groups()
     if not groups:
         raise ModelFileError(f"{name} has no layer to run: every node is a constant")
     layers: list[Layer] = []
+    nodes = 0
     for members in _run_order(graph, grouper, groups):
         layers.append(_layer(graph, grouper, members, len(layers)))
+        nodes += len(layers[-1].nodes)
+        if nodes > MAX_NODES:
+            raise ModelFileError(
+                "too many nodes compute constants that too many layers read; fold them first, "
+                "e.g. with onnxscript.optimizer.optimize"
+            )
     crossing = {tensor for layer in layers for tensor in (*layer.inputs, *layer.outputs)}
     crossing |= set(graph.inputs) | set(graph.outputs)
     return Network(
@@ -131,7 +142,7 @@ def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -
 
 def _qualified(node: NodeProto) -> str:
     """The operator's name, with its domain where that is not ONNX's own."""
-    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+    return f"{node.domain}:{node.op_type}" if node.domain else node.op_type
 
 
 def _total_bytes(graph: OnnxGraph, names: Mapping[str, None]) -> int | None:
@@ -161,7 +172,7 @@ def _signature(graph: OnnxGraph, nodes: Sequence[int]) -> str:
             if (
                 constant is not None
                 and constant.data_type == TensorProto.INT64
-                and constant.data_location != TensorProto.EXTERNAL
+                and is_inline(constant)
             ):
                 digest.update(numpy_helper.to_array(constant).tobytes())
     return digest.hexdigest()

@@ -76,6 +76,9 @@ def _crop(node: NodeProto) -> Iterator[NodeProto]:
     )
 
 
+NEWEST_OPSET = 9
+"""The newest operator set whose files carry them."""
+
 REWRITES: dict[str, Rewrite] = {
     "Affine": _affine,
     "Crop": _crop,
@@ -92,8 +95,8 @@ def rewrite_legacy(nodes: Iterable[NodeProto], opset: int) -> list[NodeProto]:
     """
     result: list[NodeProto] = []
     for node in nodes:
-        rewrite = REWRITES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if rewrite is None or opset > 9:
+        rewrite = REWRITES.get(node.op_type)
+        if rewrite is None or node.domain or opset > NEWEST_OPSET:
             result.append(node)
             continue
         try:

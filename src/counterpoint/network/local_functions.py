@@ -41,9 +41,7 @@ def inlined(model: ModelProto) -> ModelProto:
         sizes[identity] = min(size, MAX_NODES + 1)
     total = sum(sizes.get(_called(node), 1) for node in every_node(model.graph.node))
     if total > MAX_NODES:
-        raise ModelFileError(
-            f"the file's functions stand for more than {MAX_NODES} nodes; refused"
-        )
+        raise ModelFileError(f"the file's functions stand for more than {MAX_NODES} nodes; refused")
     try:
         result = inliner.inline_local_functions(model)
     except Exception as error:  # the inliner throws what its parser and checker throw

@@ -6,7 +6,7 @@ nodes with too few inputs, and tensors that point at somebody else's files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import onnx
@@ -16,6 +16,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.onnx_cpp2py_export.checker import CheckerContext
 
 from counterpoint.errors import ModelFileError
+from counterpoint.network.weights import is_inline
 
 NAME_FIELDS = frozenset({"name", "input", "output", "op_type", "domain"})
 
@@ -61,8 +62,12 @@ def check_unique(names: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def check_nodes(nodes: Iterable[NodeProto], opsets: Mapping[str, int], ir_version: int) -> None:
+def check_nodes(nodes: Iterable[NodeProto], model: ModelProto) -> None:
     """Every node of a standard operator is one by that operator's definition.
+
+    Args:
+        nodes: What to check.
+        model: Whose operator sets count.
 
     Raises:
         ModelFileError: An operator that the operator set does not have, a wrong number of inputs
@@ -70,12 +75,12 @@ def check_nodes(nodes: Iterable[NodeProto], opsets: Mapping[str, int], ir_versio
             holds and whose values lie in another file.
     """
     context = CheckerContext()
-    context.ir_version = ir_version
-    context.opset_imports = dict(opsets)
+    context.ir_version = model.ir_version
+    context.opset_imports = {entry.domain: entry.version for entry in model.opset_import}
     for node in every_node(nodes):
         check_unique((name for name in node.output if name), "tensor")
         for tensor in _held_tensors(node):
-            if tensor.data_location == TensorProto.EXTERNAL:
+            if not is_inline(tensor):
                 raise ModelFileError(
                     f"node {node.name or node.op_type!r} holds a tensor with external data; "
                     "only initialisers of the main graph may have them"

@@ -18,11 +18,17 @@ from counterpoint.network.layering import network_of
 from counterpoint.network.legacy_ops import rewrite_legacy
 from counterpoint.network.local_functions import inlined
 from counterpoint.network.node_order import live_nodes, sorted_nodes
-from counterpoint.network.onnx_checks import check_nodes, check_text, check_unique
+from counterpoint.network.onnx_checks import check_nodes, check_text, check_unique, every_node
 from counterpoint.network.onnx_graph import OnnxGraph, reads
 from counterpoint.network.weights import WeightFile
 
 OLDEST_OPSET = 7
+
+LARGEST_VERSION = (1 << 31) - 1
+
+WRITTEN_IR_VERSION = 10
+"""Of the models made here for engines, whatever the file's own: old enough for every engine, new
+enough for everything that is kept (from 4 on, initialisers are no inputs)."""
 
 LARGEST_FILE_BYTES = (1 << 31) - 1
 """Protobuf's own limit; larger networks keep their weights outside."""
@@ -73,13 +79,12 @@ def _parse(path: Path) -> ModelProto:
 
 
 def _content(path: Path) -> bytes:
-    if path.is_dir():
-        raise ModelFileError("this is a folder; name the .onnx file")
-    if not path.is_file():  # a device would never end
-        raise ModelFileError("no such file")
     try:
-        size_bytes = path.stat().st_size
-        if size_bytes > LARGEST_FILE_BYTES:
+        if path.is_dir():
+            raise ModelFileError("this is a folder; name the .onnx file")
+        if not path.is_file():  # a device would never end
+            raise ModelFileError("no such file")
+        if path.stat().st_size > LARGEST_FILE_BYTES:
             raise ModelFileError("larger than 2 GB; export it with its weights as external data")
         data = path.read_bytes()
     except OSError as error:
@@ -93,6 +98,7 @@ def _graph_of(
     model: ModelProto, folder: Path, batch: int | None, shapes: Mapping[str, Sequence[int]]
 ) -> OnnxGraph:
     opset = _check_opsets(model)
+    _name_default_domain(model)
     weights = WeightFile()
     constants = initialisers(model.graph, weights, folder)
     model = inlined(model)
@@ -108,7 +114,7 @@ def _graph_of(
     nodes = sorted_nodes(nodes, {value.name for value in inputs} | constants.keys())
     nodes = live_nodes(nodes, outputs)
     skeleton = ModelProto()
-    skeleton.ir_version = max(model.ir_version, 4)  # from 4 on, initialisers are no inputs
+    skeleton.ir_version = WRITTEN_IR_VERSION
     skeleton.opset_import.extend(model.opset_import)
     check_nodes(nodes, skeleton)
     used = {name for node in nodes for name in reads(node)}.union(outputs)
@@ -123,6 +129,9 @@ def _graph_of(
 def _check_opsets(model: ModelProto) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = {entry.domain: entry.version for entry in model.opset_import}
+    for domain, version in versions.items():
+        if not 0 < version <= LARGEST_VERSION:
+            raise ModelFileError(f"there is no operator set {domain!r} of version {version}")
     opset = versions.get("", versions.get("ai.onnx"))
     if opset is None:
         return newest
@@ -137,6 +146,16 @@ def _check_opsets(model: ModelProto) -> int:
             "knows; upgrade onnx or export with an older opset"
         )
     return int(opset)
+
+
+def _name_default_domain(model: ModelProto) -> None:
+    """One name for it, in place: ``ai.onnx`` becomes the empty one."""
+    bodies = (model.graph.node, *(function.node for function in model.functions))
+    nodes = (node for body in bodies for node in every_node(body))
+    imports = (entry for held in (model, *model.functions) for entry in held.opset_import)
+    for holder in (*nodes, *imports):
+        if holder.domain == "ai.onnx":
+            holder.domain = ""
 
 
 def _untied(outputs: Sequence[ValueInfoProto]) -> Iterator[ValueInfoProto]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from counterpoint.errors import MachineError, ModelFileError
+from counterpoint.errors import MachineError
 from counterpoint.network.graph import TensorSpec
 from counterpoint.network.weights import WeightFile, tensor_bytes
 
@@ -101,7 +102,6 @@ class OnnxGraph:
     opsets: Mapping[str, int]
     ir_version: int
     weights: WeightFile
-    functions: list[onnx.FunctionProto] = field(default_factory=list)
 
     def producers(self) -> dict[str, int]:
         """Index of the node that makes each tensor."""
@@ -146,7 +146,6 @@ class OnnxGraph:
             opset_imports=[onnx.helper.make_opsetid(d, v) for d, v in self.opsets.items()],
             ir_version=self.ir_version,
             producer_name="counterpoint",
-            functions=self.functions,
         )
 
     def whole_model(self) -> ModelProto:
@@ -175,10 +174,13 @@ class OnnxGraph:
         path = self.weights.scratch.path / name
         if not path.exists():
             data = self.model(nodes, inputs, outputs).SerializeToString()
+            # Threads that compile the same segment must not see each other's half a file.
+            partial = path.with_suffix(f".{threading.get_ident()}")
             try:
-                path.write_bytes(data)
+                partial.write_bytes(data)
+                partial.replace(path)
             except OSError as error:
-                path.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 raise MachineError(
                     f"cannot write a segment to {path.parent}: {error.strerror}; "
                     "free some room or point TMPDIR at another disk"
@@ -194,46 +196,3 @@ class OnnxGraph:
         """See :class:`counterpoint.network.graph.GraphSource`."""
         proto = self.nodes[node]
         return (proto.name, *(name for name in proto.output if name))
-
-
-def sorted_nodes(nodes: Sequence[NodeProto], known: Iterable[str]) -> list[NodeProto]:
-    """Nodes in topological order, file order where that is one.
-
-    Raises:
-        ModelFileError: A cycle, a tensor that nobody makes, or one made twice.
-    """
-    makers: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        for name in node.output:
-            if name and makers.setdefault(name, index) != index:
-                raise ModelFileError(f"tensor {name!r} is made by two nodes")
-    available = set(known)
-    for name in available & makers.keys():
-        raise ModelFileError(f"tensor {name!r} is both an input or constant and a node's output")
-    order: list[NodeProto] = []
-    state = [0] * len(nodes)  # 0 not seen, 1 being visited, 2 done
-    for root in range(len(nodes)):
-        stack = [root]
-        while stack:  # an explicit stack: hostile files are deeper than Python's
-            index = stack[-1]
-            if state[index] == 0:
-                state[index] = 1
-                for name in reads(nodes[index]):
-                    if name in available:
-                        continue
-                    if name not in makers:
-                        raise ModelFileError(
-                            f"node {nodes[index].name or nodes[index].op_type!r} reads tensor "
-                            f"{name!r}, which nobody makes"
-                        )
-                    maker = makers[name]
-                    if state[maker] == 1:
-                        raise ModelFileError(f"the graph has a cycle through tensor {name!r}")
-                    if state[maker] == 0:
-                        stack.append(maker)
-            else:
-                stack.pop()
-                if state[index] == 1:
-                    state[index] = 2
-                    order.append(nodes[index])
-    return order

@@ -7,9 +7,12 @@ onnxruntime, ``docs/ContribOperators.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from onnx import NodeProto, helper
+import onnx
+from onnx import NodeProto, TensorProto, TypeProto, helper
+
+STAND_IN_DOMAIN = "com.microsoft"
 
 STAND_INS: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
     "QLinearAdd": ("Add", (0, 3), ()),
@@ -32,21 +35,37 @@ STAND_INS: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
 """Operator to (stand-in, which inputs it takes, which attributes it keeps)."""
 
 
-def with_stand_ins(nodes: Iterable[NodeProto]) -> list[NodeProto]:
-    """The nodes, those of the table exchanged."""
-    return [_stand_in(node) for node in nodes]
+def stand_in_types(node: NodeProto, types: Mapping[str, TypeProto]) -> dict[str, TypeProto]:
+    """Types of the outputs of a node of :data:`STAND_IN_DOMAIN`; empty if it is not in the table.
+
+    Args:
+        node: Of any number of inputs.
+        types: Of all of them.
+    """
+    stand_in = _stand_in(node)
+    if stand_in is None:
+        return {}
+    # Shapes only: the stand-in computes in float where the real operator has integers.
+    shapes = {name: TypeProto() for name in stand_in.input}
+    for name, kind in shapes.items():
+        kind.CopyFrom(types[name])
+        kind.tensor_type.elem_type = TensorProto.FLOAT
+    schema = onnx.defs.get_schema(stand_in.op_type)
+    result = onnx.shape_inference.infer_node_outputs(schema, stand_in, shapes)
+    for kind in result.values():
+        kind.tensor_type.elem_type = types[stand_in.input[0]].tensor_type.elem_type
+    return result
 
 
-def _stand_in(node: NodeProto) -> NodeProto:
-    if node.domain != "com.microsoft":
-        return node
+def _stand_in(node: NodeProto) -> NodeProto | None:
     if node.op_type == "QLinearConcat":  # inputs: scale, zero point, then three for each tensor
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        return helper.make_node("Concat", node.input[2::3], node.output, axis=axis)
-    entry = STAND_INS.get(node.op_type)
-    if entry is None or len(node.input) <= max(entry[1]):
-        return node
-    operator, inputs, attributes = entry
-    stand_in = helper.make_node(operator, [node.input[i] for i in inputs], node.output[:1])
+        return helper.make_node("Concat", node.input[2::3], node.output[:1], axis=axis)
+    if node.op_type not in STAND_INS:
+        return None
+    operator, positions, attributes = STAND_INS[node.op_type]
+    if len(node.input) <= max(positions):
+        return None
+    stand_in = helper.make_node(operator, [node.input[i] for i in positions], node.output[:1])
     stand_in.attribute.extend(a for a in node.attribute if a.name in attributes)
     return stand_in

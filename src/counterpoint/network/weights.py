@@ -127,6 +127,11 @@ class WeightFile:
         return self._hash.hexdigest()
 
 
+def is_inline(tensor: TensorProto) -> bool:
+    """The tensor holds its values itself."""
+    return bool(tensor.data_location != TensorProto.EXTERNAL)
+
+
 def tensor_bytes(tensor: TensorProto) -> int:
     """Bytes of the dense values as raw data, from type and shape alone.
 
@@ -135,6 +140,7 @@ def tensor_bytes(tensor: TensorProto) -> int:
     """
     if tensor.data_type == TensorProto.STRING:
         raise KeyError(tensor.data_type)
-    item: int = 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    bits = SUB_BYTE_BITS.get(TensorProto.DataType.Name(tensor.data_type), item)
-    return -(-prod(tensor.dims) * bits // 8)
+    whole = 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    bits = SUB_BYTE_BITS.get(TensorProto.DataType.Name(tensor.data_type), whole)
+    size: int = -(-prod(tensor.dims) * bits // 8)
+    return size

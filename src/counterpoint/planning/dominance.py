@@ -149,7 +149,7 @@ def _without_dominated(frontier: Frontier, feasible: Mask) -> Frontier:
     state = np.arange(frontier.size)
     for anchor in np.argsort(bound, kind="stable")[:_ANCHORS]:
         # Whoever dropped this one also drops all that this one could.
-        if not alive[anchor]:
+        if not alive[anchor] or np.isinf(bound[anchor]):
             continue
         worst = np.full(frontier.size, frontier.cost[anchor])
         with np.errstate(invalid="ignore"):  # inf - inf is nan, which drops nothing

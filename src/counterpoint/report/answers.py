@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 
 from rich.console import RenderableType
 
@@ -44,17 +45,21 @@ class Answer:
 
     Attributes:
         name: Of the file.
-        time_ns: Of its frame, median over repetitions.
+        time_ns: Of its frame, median over repetitions; ``None`` before it is known.
         classes: Best classes; ``None`` where the network is no classifier.
         detections: Objects found; ``None`` where the network is no detector.
         outputs: The raw tensors.
     """
 
     name: str
-    time_ns: int
+    time_ns: int | None = None
     classes: tuple[ClassScore, ...] | None = None
     detections: tuple[Detection, ...] | None = None
     outputs: tuple[TensorSummary, ...] = ()
+
+    def after(self, time_ns: int) -> Answer:
+        """The same with its time."""
+        return replace(self, time_ns=time_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class RunReport:
         units: Names of the units that ran.
         answers: One an image.
         samples: Times of all frames, repetitions included.
-        frames_per_s: Sustained by what ran back to back; reading files excluded.
+        frames_per_s: Sustained; reading files excluded where frames ran one by one.
         wall_ns: From the first file to the last answer, everything included.
         files: What was written.
     """
@@ -131,7 +136,7 @@ def _answer_tables(answers: Sequence[Answer]) -> list[RenderableType]:
             for place, score in enumerate(answer.classes or ()):
                 add_row(
                     rows,
-                    "" if place else answer.name,
+                    "" if place else _short(answer),
                     score.index,
                     score.label or "",
                     f"{score.probability:.4f}",
@@ -146,9 +151,14 @@ def _answer_tables(answers: Sequence[Answer]) -> list[RenderableType]:
     return made
 
 
+def _short(answer: Answer) -> str:
+    """The file without its folder, which in a table only takes room."""
+    return PurePath(answer.name).name
+
+
 def _boxes(answer: Answer) -> RenderableType:
     found = answer.detections or ()
-    title = f"{answer.name}: {len(found)} found, {duration(answer.time_ns)}"
+    title = f"{_short(answer)}: {len(found)} found, {duration(answer.time_ns)}"
     rows = table(title, [], ["score", "left", "top", "right", "bottom"])
     for box in found[:MOST_BOXES_SHOWN]:
         edges = (box.left, box.top, box.right, box.bottom)
@@ -159,7 +169,7 @@ def _boxes(answer: Answer) -> RenderableType:
 
 
 def _tensors(answer: Answer) -> RenderableType:
-    title = f"{answer.name}: {duration(answer.time_ns)}"
+    title = f"{_short(answer)}: {duration(answer.time_ns)}"
     rows = table(title, ["output", "type", "shape"], ["least", "mean", "most"])
     for output in answer.outputs:
         values = (output.low, output.mean, output.high)

@@ -14,7 +14,7 @@ _COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 def duration(time_ns: float | None) -> str:
     """``12.3 ms``."""
-    return _scaled(time_ns, _TIMES)
+    return _scaled(time_ns, _TIMES, keep_zeros=True)
 
 
 def size(size_bytes: float | None) -> str:
@@ -57,18 +57,20 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.3g}"
 
 
-def _scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
+def _scaled(
+    value: float | None, units: Sequence[tuple[float, str]], *, keep_zeros: bool = False
+) -> str:
     if value is None:
         return UNKNOWN
     # Of 999.7 three digits are 1000, which belong to the next unit.
     scale, name = next((unit for unit in units if abs(value) >= 0.9995 * unit[0]), units[-1])
-    return f"{_digits(value / scale)} {name}".rstrip()
+    return f"{_digits(value / scale, keep_zeros and scale > 1)} {name}".rstrip()
 
 
-def _digits(value: float) -> str:
+def _digits(value: float, keep_zeros: bool = False) -> str:
     """Three significant digits without an exponent, at least the whole part."""
     if value == 0:
         return "0"
     decimals = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     text = f"{value:.{decimals}f}"
-    return text if decimals == 0 else text.rstrip("0").rstrip(".")
+    return text if decimals == 0 or keep_zeros else text.rstrip("0").rstrip(".")

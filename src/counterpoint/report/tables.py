@@ -18,7 +18,9 @@ def table(title: str, left: Sequence[str], right: Sequence[str] = ()) -> Table:
         left: Headings of the first columns, of words.
         right: Headings of the columns after them, of numbers.
     """
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    made = Table(
+        title=printable(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     made.show_edge = False
     made.pad_edge = False
     for heading in left:

@@ -40,7 +40,8 @@ MAX_ROUNDS = 6
 """Plan, measure, correct at most so often; seldom more than three are needed."""
 
 WORTH_A_SWITCH = 0.99
-"""A mixed plan must take at most this part of the best single unit's time, measured in turn."""
+"""A mixed plan must take at most this part of the best single unit's time, measured in turn, and
+less than that unit in nine rounds of ten."""
 
 CLOSE = 1.15
 """Candidates up to this many times as slow as the fastest are compared on the clock again."""
@@ -105,6 +106,11 @@ def chosen_units(
     return found
 
 
+def is_coarser(precisions: Sequence[str] | None) -> bool:
+    """Units may compute in less than the network's own precision."""
+    return precisions is not None and not set(precisions) <= {"fp32", "int8"}
+
+
 def tune(
     network: Network,
     *,
@@ -151,7 +157,7 @@ def tune(
     table = tuner.profiler.table(units)
     tuner.measure_singles(table, fixed)
     table, planned = tuner.refine(table, fixed)
-    return tuner.decide(table, planned, compare_installed, precisions is not None, begin)
+    return tuner.decide(table, planned, compare_installed, is_coarser(precisions), begin)
 
 
 class _Tuner:
@@ -226,16 +232,7 @@ class _Tuner:
     ) -> TuneResult:
         """Verifies, compares on the clock, and says which plan it is."""
         ranked = sorted(self.candidates.values(), key=lambda c: (c.latency_ns, len(c.segments)))
-        verified: list[tuple[Candidate, Verification]] = []
-        for candidate in ranked:
-            fast_enough = not verified or candidate.latency_ns <= (
-                CLOSE * verified[0][0].latency_ns
-            )
-            if len(verified) >= FINALISTS or not fast_enough:
-                break
-            verification = self._verify(candidate)
-            if verification.passed:
-                verified.append((candidate, verification))
+        verified = self._finalists(ranked)
         if not verified:
             raise EngineError(
                 f"every plan for {self.network.name} computes something else than the reference: "
@@ -259,6 +256,23 @@ class _Tuner:
             tuple(self.rejected),
             time.perf_counter_ns() - begin_ns,
         )
+
+    def _finalists(self, ranked: Sequence[Candidate]) -> list[tuple[Candidate, Verification]]:
+        """The fastest candidates that compute the right thing; the fastest single unit is always
+        among them, because a mixed plan has to beat it on the clock.
+        """
+        found: list[tuple[Candidate, Verification]] = []
+        for candidate in ranked:
+            if candidate.label in {other.label for other, _ in found}:
+                continue  # the same units, cut elsewhere, and slower
+            near = not found or candidate.latency_ns <= CLOSE * found[0][0].latency_ns
+            single = len(candidate.segments) == 1
+            first_single = single and all(len(other.segments) > 1 for other, _ in found)
+            if first_single or (near and len(found) < FINALISTS):
+                verification = self._verify(candidate)
+                if verification.passed:
+                    found.append((candidate, verification))
+        return found
 
     def _try(self, segments: tuple[Segment, ...]) -> bool:
         """Measures a plan; ``False`` when an engine refuses one of its segments."""
@@ -337,8 +351,8 @@ class _Tuner:
         singles = [pair for pair in by_time if len(pair[0].segments) == 1]
         if len(best[0].segments) == 1 or not singles:
             return best
-        ratio, _, _ = comparison.ratio(best[0].label, singles[0][0].label)
-        return best if ratio <= WORTH_A_SWITCH else singles[0]
+        ratio, _, high = comparison.ratio(best[0].label, singles[0][0].label)
+        return best if ratio <= WORTH_A_SWITCH and high < 1 else singles[0]
 
     def _session(self, candidate: Candidate) -> Session:
         return Session(
