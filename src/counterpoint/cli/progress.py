@@ -22,7 +22,11 @@ from counterpoint.tuning.progress import Silence
 
 
 class Bar:
-    """One bar at a time, for the stage under way."""
+    """One bar at a time, for the stage under way.
+
+    It is drawn when a step is over and never in between: a thread that draws would take time from
+    what is being measured.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -33,11 +37,13 @@ class Bar:
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(title, total=total, last="")
+        self._progress.refresh()
 
     def step(self, done: str) -> None:
         """See :class:`counterpoint.tuning.progress.Progress`."""
         if self._task is not None:
             self._progress.update(self._task, advance=1, last=done)
+            self._progress.refresh()
 
 
 @contextmanager
@@ -56,5 +62,5 @@ def shown_progress() -> Iterator[Listener]:
         TextColumn("{task.fields[last]}", markup=False),
     )
     console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
         yield Bar(progress)

@@ -50,8 +50,12 @@ class CandidateMeter:
         self._profiler = profiler
         self._inputs = inputs
 
-    def measure(self, segments: tuple[Segment, ...]) -> Candidate:
+    def measure(self, segments: tuple[Segment, ...], *, again: bool = False) -> Candidate:
         """Times a plan, or finds its times in the store.
+
+        Args:
+            segments: In run order.
+            again: Measure it even if the store has it.
 
         Raises:
             EngineError: An engine refused or failed in one of the segments.
@@ -63,11 +67,17 @@ class CandidateMeter:
         if len(parts) == 1:
             subject = subject_of(parts[0])
             found = profiler.measured(
-                subject, units[0], lambda: profiler.measure_segment(parts[0], units[0])
+                subject,
+                units[0],
+                lambda: profiler.measure_segment(parts[0], units[0]),
+                again=again,
             )
             return Candidate(segments, (found.median_ns,))
         found = profiler.measured(
-            self._subject(parts, units), units[0], lambda: self._run(parts, units)
+            self._subject(parts, units),
+            units[0],
+            lambda: self._run(parts, units),
+            again=again,
         )
         stored = found.meta.get("layer_ns")
         times = stored if isinstance(stored, Mapping) else {}
