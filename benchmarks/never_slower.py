@@ -39,7 +39,7 @@ OURS = "counterpoint"
 def better_ratio(comparison: Comparison) -> tuple[str, float, float, float]:
     """The faster of the others, and its time over ours: median, p10 and p90 over the rounds."""
     others = [name for name in comparison.samples if name != OURS]
-    best = min(others, key=lambda name: statistics.median(comparison.rounds[name]))
+    best = min(others, key=comparison.relative)
     return best, *comparison.ratio(best, OURS)
 
 

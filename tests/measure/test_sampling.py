@@ -81,5 +81,6 @@ def test_contenders_take_turns_and_are_closed(clock: FakeClock) -> None:
     assert not open_now
     assert result.ratio("b", "a") == (3.0, 3.0, 3.0)
     assert result.rounds["a"] == (100,) * 4
+    assert (result.relative("a"), result.relative("b")) == (0.5, 1.5)
     one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, keep_open=False)
     assert one_at_a_time.samples["b"].median_ns == 300

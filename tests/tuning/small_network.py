@@ -9,8 +9,8 @@ from counterpoint.network.graph import Network
 from counterpoint.network.onnx_file import network_of_model
 from counterpoint.network.weights import WeightFile
 
-CHANNELS = 8
-EDGE = 24
+CHANNELS = 16
+EDGE = 32
 
 
 def small_network(name: str = "small", seed: int = 0) -> Network:

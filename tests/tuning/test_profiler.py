@@ -6,7 +6,7 @@ from counterpoint.costs.store import Store
 from counterpoint.measure.sampling import SamplingSettings
 from counterpoint.tuning.profiler import Profiler, _cuts, _line, _runs, _spread, crossing_bytes
 from counterpoint.tuning.subject import subject_of
-from tests.tuning.small_network import small_network
+from tests.tuning.small_network import CHANNELS, EDGE, small_network
 from tests.tuning.wrapped_engine import WrappedEngine, machine
 
 QUICK = SamplingSettings(warmup_ns=0, budget_ns=2_000_000, min_count=3, max_count=5)
@@ -82,7 +82,7 @@ def test_a_layer_that_does_not_compile_is_found_and_refused_alone() -> None:
 def test_cuts_lie_where_least_and_most_bytes_cross() -> None:
     network = small_network()
     sizes = [crossing_bytes(network, (0, 5), cut) for cut in range(1, 5)]
-    tensor = 8 * 24 * 24 * 4
+    tensor = CHANNELS * EDGE * EDGE * 4
     assert sizes == [tensor, tensor, 2 * tensor, tensor]  # relu1 is kept for the residual
     assert _cuts(network, (0, 5)) == [1, 3]
     assert _cuts(network, (0, 1)) == []

@@ -12,7 +12,7 @@ from counterpoint.schedule.plan import check_plan
 from counterpoint.schedule.session import Session
 from counterpoint.tuning.tune import TuneResult, chosen_units, tune
 from counterpoint.tuning.verification import compare
-from tests.tuning.small_network import small_network
+from tests.tuning.small_network import CHANNELS, EDGE, small_network
 from tests.tuning.wrapped_engine import CPU, WrappedEngine, machine
 
 QUICK = SamplingSettings(warmup_ns=0, budget_ns=5_000_000, min_count=5, max_count=9)
@@ -58,7 +58,7 @@ def test_layers_go_where_they_are_quick_and_the_plan_runs() -> None:
     platform, by_name = machine(*engines)
     network = small_network()
     check_plan(result.plan, network, platform)
-    frame = {"input": np.ones((1, 8, 24, 24), np.float32)}
+    frame = {"input": np.ones((1, CHANNELS, EDGE, EDGE), np.float32)}
     with Session(network, result.plan, engines=by_name, platform=platform) as session:
         mixed = session.run(None, frame)
     whole = WrappedEngine("x").compile(network.whole(), ComputeUnit("x", (CPU,), "fp32"))
@@ -115,7 +115,11 @@ def test_fixed_layers_stay_where_the_user_put_them() -> None:
     assert by_layer[0] == by_layer[4] == "quick:CPU@fp32"
 
 
-def test_tuning_again_takes_every_measurement_from_the_store() -> None:
+def test_tuning_again_takes_every_measurement_from_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However busy the machine, nothing is measured again for disagreeing with the clock.
+    monkeypatch.setattr("counterpoint.tuning.tune.AGREEMENT", 1e9)
     store = Store.in_memory()
     engines = WrappedEngine("a"), WrappedEngine("b", repeats=lambda _layer: 30)
     first = tuned(*engines, store=store)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from counterpoint.engines.cpu_threads import thread_count
-from counterpoint.engines.failures import compile_failure, run_failure
+from counterpoint.engines.failures import compile_failure, run_failure, told
 from counterpoint.engines.onnxruntime_plugins import plugin_devices
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.errors import EngineError
@@ -41,6 +41,9 @@ NO_DEVICE = frozenset({"AzureExecutionProvider"})
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 
 PROFILE_WARMUP_RUNS = 2
+
+_PROFILES = count()
+"""Numbers the profiles, so that two of one segment never share a file."""
 
 _KERNEL = "_kernel_time"
 _INSERTED = re.compile(r"^(InsertedPrecisionFreeCast_|InsertedCast_)+")
@@ -126,7 +129,7 @@ class OnnxRuntimeEngine:
         path = segment.onnx_path()
         if profile:
             options.enable_profiling = True
-            options.profile_file_prefix = str(path.with_suffix(f".{os.getpid()}"))
+            options.profile_file_prefix = str(path.with_suffix(f".{next(_PROFILES)}"))
         try:
             provider = f"{unit.setting('provider') or 'CPU'}ExecutionProvider"
             plugin = plugin_devices(library).get((provider, unit.devices[0].name))
@@ -158,8 +161,7 @@ class OnnxRuntimeEngine:
                 str(segment.onnx_path()), options, providers=providers
             )
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:300]
-            raise EngineError(f"ONNX Runtime refuses {network.name}: {reason}") from error
+            raise EngineError(f"ONNX Runtime refuses {network.name}: {told(error)}") from error
         return OnnxRuntimeSegment(segment, unit, session, profiled=False)
 
 

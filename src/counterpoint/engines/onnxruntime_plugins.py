@@ -1,7 +1,8 @@
 """ONNX Runtime's plugin providers: execution providers that come as packages of their own.
 
-Packages named ``onnxruntime_ep_*`` offer ``get_ep_name()`` and ``get_library_path()`` (ONNX Runtime,
-"Plugin execution provider libraries"). Once registered, the library reports the devices they found.
+Packages named ``onnxruntime_ep_*`` offer ``get_ep_name()`` and ``get_library_path()`` (ONNX
+Runtime, "Plugin execution provider libraries"). Once registered, the library reports the devices
+they found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from counterpoint.engines.failures import told
 from counterpoint.platform.model import Device, DeviceKind
 
 PACKAGE_PREFIX = "onnxruntime_ep_"
@@ -30,7 +32,7 @@ def plugin_failures(library: Any) -> Mapping[str, str]:
                 plugin.get_ep_name(), plugin.get_library_path()
             )
         except Exception as error:  # a stranger's package may fail in any way
-            failures[module.name] = str(error).strip().splitlines()[0]
+            failures[module.name] = told(error)
     return failures
 
 

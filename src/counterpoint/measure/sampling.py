@@ -120,6 +120,18 @@ class Comparison:
     samples: Mapping[str, Samples]
     rounds: Mapping[str, tuple[int, ...]]
 
+    def relative(self, name: str) -> float:
+        """Median over the rounds of its time over the mean of all contenders in the round.
+
+        On a machine whose speed changes from minute to minute this tells who is faster when the
+        medians of all samples do not.
+        """
+        others = list(self.rounds.values())
+        means = [statistics.fmean(turn) for turn in zip(*others, strict=True)]
+        return statistics.median(
+            own / mean for own, mean in zip(self.rounds[name], means, strict=True)
+        )
+
     def ratio(self, numerator: str, denominator: str) -> tuple[float, float, float]:
         """Median, tenth and ninetieth percentile of the ratio of times within each round."""
         ratios = sorted(

@@ -8,6 +8,7 @@ follow values through shape arithmetic on the way, but takes memory on a file's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 
 import onnx
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, ValueInfoProto
@@ -44,6 +45,7 @@ def graph_of(model: ModelProto, weights: WeightFile) -> OnnxGraph:
         inferred = _output_types(node, types, constants, model.opset_import)
         types |= inferred
         specs |= {spec.name: spec for spec in _specs(inferred)}
+        _check_reshape(node, specs)
         values = folded(node, constants, specs, model.opset_import)
         if values is None:
             remaining.append(node)
@@ -83,6 +85,18 @@ def _specs(types: Mapping[str, TypeProto]) -> Iterator[TensorSpec]:
             size = "x".join(map(str, spec.shape or ()))
             raise ModelFileError(f"tensor {name!r} would be {size}: no machine has that room")
         yield spec
+
+
+def _check_reshape(node: NodeProto, specs: Mapping[str, TensorSpec]) -> None:
+    """It keeps the number of elements; targets written for another batch size do not."""
+    if node.op_type != "Reshape" or node.domain:
+        return
+    sizes = [specs[n].shape if n in specs else None for n in (node.input[0], node.output[0])]
+    if None not in sizes and prod(sizes[0] or ()) != prod(sizes[1] or ()):
+        raise ModelFileError(
+            f"shapes do not fit together at node {node.name!r} (Reshape): {sizes[0]} has not as "
+            f"many elements as {sizes[1]}; check --shape and the batch size"
+        )
 
 
 def _output_types(

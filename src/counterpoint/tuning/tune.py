@@ -374,7 +374,7 @@ class _Tuner:
         self, verified: Sequence[tuple[Candidate, Verification]], comparison: Comparison
     ) -> tuple[Candidate, Verification]:
         """The fastest on the clock; a mixed plan only when it is clearly faster than one unit."""
-        by_time = sorted(verified, key=lambda pair: comparison.samples[pair[0].label].median_ns)
+        by_time = sorted(verified, key=lambda pair: comparison.relative(pair[0].label))
         best = by_time[0]
         singles = [pair for pair in by_time if len(pair[0].segments) == 1]
         if len(best[0].segments) == 1 or not singles:

@@ -260,4 +260,3 @@ CONVERTERS: dict[str, Converter] = {
 
 FOLDING = frozenset(CONVERTERS)
 """Layers that can take in the BatchNorm and Scale behind them."""
-

@@ -90,9 +90,7 @@ def is_inference_norm(layer: pb.LayerParameter) -> bool:
     return layer.type == "BatchNorm" and stored
 
 
-def _statistics(
-    source: Source, layer: pb.LayerParameter, channels: int, x: Tensor
-) -> _Statistics:
+def _statistics(source: Source, layer: pb.LayerParameter, channels: int, x: Tensor) -> _Statistics:
     """Blobs: mean, variance, and the factor that both are to be divided by (0: take 0)."""
     deviation = float(np.sqrt(x.moments.variance))
     centre = np.full(channels, x.moments.mean) if x.offsets is None else x.offsets
@@ -268,9 +266,7 @@ def normalize(scope: Scope) -> Sequence[Tensor]:
     axes = list(range(1, x.rank)) if parameters.across_spatial else [1]
     reduced = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
     square = scope.emit("Mul", [x, x], x.shape)
-    total = scope.emit(
-        "ReduceSum", [square, scope.ints("axes", axes)], reduced, keepdims=1
-    )
+    total = scope.emit("ReduceSum", [square, scope.ints("axes", axes)], reduced, keepdims=1)
     safe = scope.emit("Add", [total, scope.constant("eps", parameters.eps)], reduced)
     norm = scope.emit("Sqrt", [safe], reduced)
     unit = scope.emit("Div", [x, norm], x.shape)
@@ -291,4 +287,3 @@ CONVERTERS: dict[str, Converter] = {
     "NormalizeBBox": normalize,
     "Scale": scale,
 }
-

@@ -78,7 +78,12 @@ def pooling(scope: Scope) -> Sequence[Tensor]:
     if not any(beyond):
         return [
             scope.emit(
-                "AveragePool", [x], shape, moments=expected, pads=pads * 2, count_include_pad=1,
+                "AveragePool",
+                [x],
+                shape,
+                moments=expected,
+                pads=pads * 2,
+                count_include_pad=1,
                 **window,
             )
         ]
@@ -87,7 +92,12 @@ def pooling(scope: Scope) -> Sequence[Tensor]:
         x = scope.emit("Pad", [x, scope.ints("pads", [0, 0, *pads] * 2)], padded)
     return [
         scope.emit(
-            "AveragePool", [x], shape, moments=expected, pads=[0, 0, *beyond], count_include_pad=0,
+            "AveragePool",
+            [x],
+            shape,
+            moments=expected,
+            pads=[0, 0, *beyond],
+            count_include_pad=0,
             **window,
         )
     ]

@@ -47,9 +47,7 @@ class Source:
     def blob(self, layer: str, index: int, shape: tuple[int, ...], seeding: Seeding) -> Float32:
         """A layer's blob under the shape it needs."""
         if prod(shape) < 1 or len(shape) > 8:
-            raise ModelFileError(
-                f"layer {layer!r} asks for weights of {'x'.join(map(str, shape))}"
-            )
+            raise ModelFileError(f"layer {layer!r} asks for weights of {'x'.join(map(str, shape))}")
         return self.parameters.array(self.key(layer, index), shape, seeding)
 
     def has_blob(self, layer: str, index: int) -> bool:

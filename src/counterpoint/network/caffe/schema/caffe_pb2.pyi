@@ -2,7 +2,13 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import (
+    ClassVar as _ClassVar,
+    Iterable as _Iterable,
+    Mapping as _Mapping,
+    Optional as _Optional,
+    Union as _Union,
+)
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -16,6 +22,7 @@ class Engine(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEFAULT: _ClassVar[Engine]
     CAFFE: _ClassVar[Engine]
     CUDNN: _ClassVar[Engine]
+
 TRAIN: Phase
 TEST: Phase
 DEFAULT: Engine
@@ -29,7 +36,17 @@ class BlobShape(_message.Message):
     def __init__(self, dim: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Blob(_message.Message):
-    __slots__ = ("num", "channels", "height", "width", "data", "shape", "double_data", "raw_data_type", "raw_data")
+    __slots__ = (
+        "num",
+        "channels",
+        "height",
+        "width",
+        "data",
+        "shape",
+        "double_data",
+        "raw_data_type",
+        "raw_data",
+    )
     NUM_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -48,7 +65,18 @@ class Blob(_message.Message):
     double_data: _containers.RepeatedScalarFieldContainer[bytes]
     raw_data_type: int
     raw_data: bytes
-    def __init__(self, num: _Optional[int] = ..., channels: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., data: _Optional[_Iterable[bytes]] = ..., shape: _Optional[_Union[BlobShape, _Mapping]] = ..., double_data: _Optional[_Iterable[bytes]] = ..., raw_data_type: _Optional[int] = ..., raw_data: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        num: _Optional[int] = ...,
+        channels: _Optional[int] = ...,
+        height: _Optional[int] = ...,
+        width: _Optional[int] = ...,
+        data: _Optional[_Iterable[bytes]] = ...,
+        shape: _Optional[_Union[BlobShape, _Mapping]] = ...,
+        double_data: _Optional[_Iterable[bytes]] = ...,
+        raw_data_type: _Optional[int] = ...,
+        raw_data: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class LooseBlob(_message.Message):
     __slots__ = ("data", "double_data")
@@ -56,7 +84,11 @@ class LooseBlob(_message.Message):
     DOUBLE_DATA_FIELD_NUMBER: _ClassVar[int]
     data: _containers.RepeatedScalarFieldContainer[float]
     double_data: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, data: _Optional[_Iterable[float]] = ..., double_data: _Optional[_Iterable[float]] = ...) -> None: ...
+    def __init__(
+        self,
+        data: _Optional[_Iterable[float]] = ...,
+        double_data: _Optional[_Iterable[float]] = ...,
+    ) -> None: ...
 
 class V0LayerWeights(_message.Message):
     __slots__ = ("name", "blobs")
@@ -64,7 +96,9 @@ class V0LayerWeights(_message.Message):
     BLOBS_FIELD_NUMBER: _ClassVar[int]
     name: str
     blobs: _containers.RepeatedCompositeFieldContainer[Blob]
-    def __init__(self, name: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self, name: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...
+    ) -> None: ...
 
 class V1LayerWeights(_message.Message):
     __slots__ = ("layer", "name", "blobs")
@@ -74,7 +108,12 @@ class V1LayerWeights(_message.Message):
     layer: V0LayerWeights
     name: str
     blobs: _containers.RepeatedCompositeFieldContainer[Blob]
-    def __init__(self, layer: _Optional[_Union[V0LayerWeights, _Mapping]] = ..., name: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        layer: _Optional[_Union[V0LayerWeights, _Mapping]] = ...,
+        name: _Optional[str] = ...,
+        blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...,
+    ) -> None: ...
 
 class LayerWeights(_message.Message):
     __slots__ = ("name", "blobs")
@@ -82,7 +121,9 @@ class LayerWeights(_message.Message):
     BLOBS_FIELD_NUMBER: _ClassVar[int]
     name: str
     blobs: _containers.RepeatedCompositeFieldContainer[Blob]
-    def __init__(self, name: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self, name: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...
+    ) -> None: ...
 
 class NetWeights(_message.Message):
     __slots__ = ("name", "layers", "layer")
@@ -92,7 +133,12 @@ class NetWeights(_message.Message):
     name: str
     layers: _containers.RepeatedCompositeFieldContainer[V1LayerWeights]
     layer: _containers.RepeatedCompositeFieldContainer[LayerWeights]
-    def __init__(self, name: _Optional[str] = ..., layers: _Optional[_Iterable[_Union[V1LayerWeights, _Mapping]]] = ..., layer: _Optional[_Iterable[_Union[LayerWeights, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        layers: _Optional[_Iterable[_Union[V1LayerWeights, _Mapping]]] = ...,
+        layer: _Optional[_Iterable[_Union[LayerWeights, _Mapping]]] = ...,
+    ) -> None: ...
 
 class NetState(_message.Message):
     __slots__ = ("phase", "level", "stage")
@@ -102,7 +148,12 @@ class NetState(_message.Message):
     phase: Phase
     level: int
     stage: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, phase: _Optional[_Union[Phase, str]] = ..., level: _Optional[int] = ..., stage: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        phase: _Optional[_Union[Phase, str]] = ...,
+        level: _Optional[int] = ...,
+        stage: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class NetStateRule(_message.Message):
     __slots__ = ("phase", "min_level", "max_level", "stage", "not_stage")
@@ -116,10 +167,25 @@ class NetStateRule(_message.Message):
     max_level: int
     stage: _containers.RepeatedScalarFieldContainer[str]
     not_stage: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, phase: _Optional[_Union[Phase, str]] = ..., min_level: _Optional[int] = ..., max_level: _Optional[int] = ..., stage: _Optional[_Iterable[str]] = ..., not_stage: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        phase: _Optional[_Union[Phase, str]] = ...,
+        min_level: _Optional[int] = ...,
+        max_level: _Optional[int] = ...,
+        stage: _Optional[_Iterable[str]] = ...,
+        not_stage: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class NetHead(_message.Message):
-    __slots__ = ("name", "input", "input_dim", "force_backward", "state", "debug_info", "input_shape")
+    __slots__ = (
+        "name",
+        "input",
+        "input_dim",
+        "force_backward",
+        "state",
+        "debug_info",
+        "input_shape",
+    )
     NAME_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     INPUT_DIM_FIELD_NUMBER: _ClassVar[int]
@@ -134,7 +200,16 @@ class NetHead(_message.Message):
     state: NetState
     debug_info: bool
     input_shape: _containers.RepeatedCompositeFieldContainer[BlobShape]
-    def __init__(self, name: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., input_dim: _Optional[_Iterable[int]] = ..., force_backward: bool = ..., state: _Optional[_Union[NetState, _Mapping]] = ..., debug_info: bool = ..., input_shape: _Optional[_Iterable[_Union[BlobShape, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        input: _Optional[_Iterable[str]] = ...,
+        input_dim: _Optional[_Iterable[int]] = ...,
+        force_backward: bool = ...,
+        state: _Optional[_Union[NetState, _Mapping]] = ...,
+        debug_info: bool = ...,
+        input_shape: _Optional[_Iterable[_Union[BlobShape, _Mapping]]] = ...,
+    ) -> None: ...
 
 class FillerParameter(_message.Message):
     __slots__ = ("type", "value", "min", "max", "mean", "std", "sparse", "variance_norm")
@@ -143,6 +218,7 @@ class FillerParameter(_message.Message):
         FAN_IN: _ClassVar[FillerParameter.VarianceNorm]
         FAN_OUT: _ClassVar[FillerParameter.VarianceNorm]
         AVERAGE: _ClassVar[FillerParameter.VarianceNorm]
+
     FAN_IN: FillerParameter.VarianceNorm
     FAN_OUT: FillerParameter.VarianceNorm
     AVERAGE: FillerParameter.VarianceNorm
@@ -162,7 +238,17 @@ class FillerParameter(_message.Message):
     std: float
     sparse: int
     variance_norm: FillerParameter.VarianceNorm
-    def __init__(self, type: _Optional[str] = ..., value: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., sparse: _Optional[int] = ..., variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        type: _Optional[str] = ...,
+        value: _Optional[float] = ...,
+        min: _Optional[float] = ...,
+        max: _Optional[float] = ...,
+        mean: _Optional[float] = ...,
+        std: _Optional[float] = ...,
+        sparse: _Optional[int] = ...,
+        variance_norm: _Optional[_Union[FillerParameter.VarianceNorm, str]] = ...,
+    ) -> None: ...
 
 class ParamSpec(_message.Message):
     __slots__ = ("name", "share_mode", "lr_mult", "decay_mult")
@@ -170,6 +256,7 @@ class ParamSpec(_message.Message):
         __slots__ = ()
         STRICT: _ClassVar[ParamSpec.DimCheckMode]
         PERMISSIVE: _ClassVar[ParamSpec.DimCheckMode]
+
     STRICT: ParamSpec.DimCheckMode
     PERMISSIVE: ParamSpec.DimCheckMode
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -180,10 +267,76 @@ class ParamSpec(_message.Message):
     share_mode: ParamSpec.DimCheckMode
     lr_mult: float
     decay_mult: float
-    def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ...,
+        lr_mult: _Optional[float] = ...,
+        decay_mult: _Optional[float] = ...,
+    ) -> None: ...
 
 class LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "bottom", "top", "loss_weight", "param", "include", "exclude", "phase", "propagate_down", "transform_param", "loss_param", "accuracy_param", "argmax_param", "concat_param", "convolution_param", "data_param", "dropout_param", "dummy_data_param", "eltwise_param", "exp_param", "inner_product_param", "lrn_param", "memory_data_param", "mvn_param", "pooling_param", "power_param", "relu_param", "sigmoid_param", "softmax_param", "slice_param", "tanh_param", "threshold_param", "prelu_param", "reshape_param", "log_param", "flatten_param", "reduction_param", "tile_param", "batch_norm_param", "elu_param", "bias_param", "scale_param", "input_param", "crop_param", "swish_param", "clip_param", "permute_param", "prior_box_param", "detection_output_param", "norm_param", "normalize_bbox_param", "reorg_param", "interp_param", "upsample_param", "shuffle_channel_param", "yolo_detection_output_param", "yolov3_detection_output_param", "relu6_param")
+    __slots__ = (
+        "name",
+        "type",
+        "bottom",
+        "top",
+        "loss_weight",
+        "param",
+        "include",
+        "exclude",
+        "phase",
+        "propagate_down",
+        "transform_param",
+        "loss_param",
+        "accuracy_param",
+        "argmax_param",
+        "concat_param",
+        "convolution_param",
+        "data_param",
+        "dropout_param",
+        "dummy_data_param",
+        "eltwise_param",
+        "exp_param",
+        "inner_product_param",
+        "lrn_param",
+        "memory_data_param",
+        "mvn_param",
+        "pooling_param",
+        "power_param",
+        "relu_param",
+        "sigmoid_param",
+        "softmax_param",
+        "slice_param",
+        "tanh_param",
+        "threshold_param",
+        "prelu_param",
+        "reshape_param",
+        "log_param",
+        "flatten_param",
+        "reduction_param",
+        "tile_param",
+        "batch_norm_param",
+        "elu_param",
+        "bias_param",
+        "scale_param",
+        "input_param",
+        "crop_param",
+        "swish_param",
+        "clip_param",
+        "permute_param",
+        "prior_box_param",
+        "detection_output_param",
+        "norm_param",
+        "normalize_bbox_param",
+        "reorg_param",
+        "interp_param",
+        "upsample_param",
+        "shuffle_channel_param",
+        "yolo_detection_output_param",
+        "yolov3_detection_output_param",
+        "relu6_param",
+    )
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
@@ -302,10 +455,83 @@ class LayerParameter(_message.Message):
     yolo_detection_output_param: YoloDetectionOutputParameter
     yolov3_detection_output_param: Yolov3DetectionOutputParameter
     relu6_param: ReLU6Parameter
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., phase: _Optional[_Union[Phase, str]] = ..., propagate_down: _Optional[_Iterable[bool]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[EngineParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[EngineParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ..., reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ..., log_param: _Optional[_Union[LogParameter, _Mapping]] = ..., flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ..., reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ..., tile_param: _Optional[_Union[TileParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ..., elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ..., bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ..., scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ..., input_param: _Optional[_Union[InputParameter, _Mapping]] = ..., crop_param: _Optional[_Union[CropParameter, _Mapping]] = ..., swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ..., clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ..., detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ..., norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., normalize_bbox_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., reorg_param: _Optional[_Union[ReorgParameter, _Mapping]] = ..., interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ..., yolo_detection_output_param: _Optional[_Union[YoloDetectionOutputParameter, _Mapping]] = ..., yolov3_detection_output_param: _Optional[_Union[Yolov3DetectionOutputParameter, _Mapping]] = ..., relu6_param: _Optional[_Union[ReLU6Parameter, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        type: _Optional[str] = ...,
+        bottom: _Optional[_Iterable[str]] = ...,
+        top: _Optional[_Iterable[str]] = ...,
+        loss_weight: _Optional[_Iterable[float]] = ...,
+        param: _Optional[_Iterable[_Union[ParamSpec, _Mapping]]] = ...,
+        include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ...,
+        exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ...,
+        phase: _Optional[_Union[Phase, str]] = ...,
+        propagate_down: _Optional[_Iterable[bool]] = ...,
+        transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ...,
+        loss_param: _Optional[_Union[LossParameter, _Mapping]] = ...,
+        accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ...,
+        argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ...,
+        concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ...,
+        convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ...,
+        data_param: _Optional[_Union[DataParameter, _Mapping]] = ...,
+        dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ...,
+        dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ...,
+        eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ...,
+        exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ...,
+        inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ...,
+        lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ...,
+        memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ...,
+        mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ...,
+        pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ...,
+        power_param: _Optional[_Union[PowerParameter, _Mapping]] = ...,
+        relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ...,
+        sigmoid_param: _Optional[_Union[EngineParameter, _Mapping]] = ...,
+        softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ...,
+        slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ...,
+        tanh_param: _Optional[_Union[EngineParameter, _Mapping]] = ...,
+        threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ...,
+        prelu_param: _Optional[_Union[PReLUParameter, _Mapping]] = ...,
+        reshape_param: _Optional[_Union[ReshapeParameter, _Mapping]] = ...,
+        log_param: _Optional[_Union[LogParameter, _Mapping]] = ...,
+        flatten_param: _Optional[_Union[FlattenParameter, _Mapping]] = ...,
+        reduction_param: _Optional[_Union[ReductionParameter, _Mapping]] = ...,
+        tile_param: _Optional[_Union[TileParameter, _Mapping]] = ...,
+        batch_norm_param: _Optional[_Union[BatchNormParameter, _Mapping]] = ...,
+        elu_param: _Optional[_Union[ELUParameter, _Mapping]] = ...,
+        bias_param: _Optional[_Union[BiasParameter, _Mapping]] = ...,
+        scale_param: _Optional[_Union[ScaleParameter, _Mapping]] = ...,
+        input_param: _Optional[_Union[InputParameter, _Mapping]] = ...,
+        crop_param: _Optional[_Union[CropParameter, _Mapping]] = ...,
+        swish_param: _Optional[_Union[SwishParameter, _Mapping]] = ...,
+        clip_param: _Optional[_Union[ClipParameter, _Mapping]] = ...,
+        permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ...,
+        prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ...,
+        detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ...,
+        norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ...,
+        normalize_bbox_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ...,
+        reorg_param: _Optional[_Union[ReorgParameter, _Mapping]] = ...,
+        interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ...,
+        upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ...,
+        shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ...,
+        yolo_detection_output_param: _Optional[
+            _Union[YoloDetectionOutputParameter, _Mapping]
+        ] = ...,
+        yolov3_detection_output_param: _Optional[
+            _Union[Yolov3DetectionOutputParameter, _Mapping]
+        ] = ...,
+        relu6_param: _Optional[_Union[ReLU6Parameter, _Mapping]] = ...,
+    ) -> None: ...
 
 class TransformationParameter(_message.Message):
-    __slots__ = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
+    __slots__ = (
+        "scale",
+        "mirror",
+        "crop_size",
+        "mean_file",
+        "mean_value",
+        "force_color",
+        "force_gray",
+    )
     SCALE_FIELD_NUMBER: _ClassVar[int]
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -320,7 +546,16 @@ class TransformationParameter(_message.Message):
     mean_value: _containers.RepeatedScalarFieldContainer[float]
     force_color: bool
     force_gray: bool
-    def __init__(self, scale: _Optional[float] = ..., mirror: bool = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: bool = ..., force_gray: bool = ...) -> None: ...
+    def __init__(
+        self,
+        scale: _Optional[float] = ...,
+        mirror: bool = ...,
+        crop_size: _Optional[int] = ...,
+        mean_file: _Optional[str] = ...,
+        mean_value: _Optional[_Iterable[float]] = ...,
+        force_color: bool = ...,
+        force_gray: bool = ...,
+    ) -> None: ...
 
 class LossParameter(_message.Message):
     __slots__ = ("ignore_label", "normalize")
@@ -338,7 +573,12 @@ class AccuracyParameter(_message.Message):
     top_k: int
     axis: int
     ignore_label: int
-    def __init__(self, top_k: _Optional[int] = ..., axis: _Optional[int] = ..., ignore_label: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        top_k: _Optional[int] = ...,
+        axis: _Optional[int] = ...,
+        ignore_label: _Optional[int] = ...,
+    ) -> None: ...
 
 class ArgMaxParameter(_message.Message):
     __slots__ = ("out_max_val", "top_k", "axis")
@@ -348,7 +588,9 @@ class ArgMaxParameter(_message.Message):
     out_max_val: bool
     top_k: int
     axis: int
-    def __init__(self, out_max_val: bool = ..., top_k: _Optional[int] = ..., axis: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self, out_max_val: bool = ..., top_k: _Optional[int] = ..., axis: _Optional[int] = ...
+    ) -> None: ...
 
 class ConcatParameter(_message.Message):
     __slots__ = ("concat_dim", "axis")
@@ -366,7 +608,12 @@ class BatchNormParameter(_message.Message):
     use_global_stats: bool
     moving_average_fraction: float
     eps: float
-    def __init__(self, use_global_stats: bool = ..., moving_average_fraction: _Optional[float] = ..., eps: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        use_global_stats: bool = ...,
+        moving_average_fraction: _Optional[float] = ...,
+        eps: _Optional[float] = ...,
+    ) -> None: ...
 
 class BiasParameter(_message.Message):
     __slots__ = ("axis", "num_axes", "filler")
@@ -376,7 +623,12 @@ class BiasParameter(_message.Message):
     axis: int
     num_axes: int
     filler: FillerParameter
-    def __init__(self, axis: _Optional[int] = ..., num_axes: _Optional[int] = ..., filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        axis: _Optional[int] = ...,
+        num_axes: _Optional[int] = ...,
+        filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+    ) -> None: ...
 
 class EngineParameter(_message.Message):
     __slots__ = ("engine",)
@@ -385,7 +637,26 @@ class EngineParameter(_message.Message):
     def __init__(self, engine: _Optional[_Union[Engine, str]] = ...) -> None: ...
 
 class ConvolutionParameter(_message.Message):
-    __slots__ = ("num_output", "bias_term", "pad", "kernel_size", "group", "stride", "weight_filler", "bias_filler", "pad_h", "pad_w", "kernel_h", "kernel_w", "stride_h", "stride_w", "engine", "axis", "force_nd_im2col", "dilation")
+    __slots__ = (
+        "num_output",
+        "bias_term",
+        "pad",
+        "kernel_size",
+        "group",
+        "stride",
+        "weight_filler",
+        "bias_filler",
+        "pad_h",
+        "pad_w",
+        "kernel_h",
+        "kernel_w",
+        "stride_h",
+        "stride_w",
+        "engine",
+        "axis",
+        "force_nd_im2col",
+        "dilation",
+    )
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
     PAD_FIELD_NUMBER: _ClassVar[int]
@@ -422,7 +693,27 @@ class ConvolutionParameter(_message.Message):
     axis: int
     force_nd_im2col: bool
     dilation: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, num_output: _Optional[int] = ..., bias_term: bool = ..., pad: _Optional[_Iterable[int]] = ..., kernel_size: _Optional[_Iterable[int]] = ..., group: _Optional[int] = ..., stride: _Optional[_Iterable[int]] = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., pad_h: _Optional[int] = ..., pad_w: _Optional[int] = ..., kernel_h: _Optional[int] = ..., kernel_w: _Optional[int] = ..., stride_h: _Optional[int] = ..., stride_w: _Optional[int] = ..., engine: _Optional[_Union[Engine, str]] = ..., axis: _Optional[int] = ..., force_nd_im2col: bool = ..., dilation: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(
+        self,
+        num_output: _Optional[int] = ...,
+        bias_term: bool = ...,
+        pad: _Optional[_Iterable[int]] = ...,
+        kernel_size: _Optional[_Iterable[int]] = ...,
+        group: _Optional[int] = ...,
+        stride: _Optional[_Iterable[int]] = ...,
+        weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        pad_h: _Optional[int] = ...,
+        pad_w: _Optional[int] = ...,
+        kernel_h: _Optional[int] = ...,
+        kernel_w: _Optional[int] = ...,
+        stride_h: _Optional[int] = ...,
+        stride_w: _Optional[int] = ...,
+        engine: _Optional[_Union[Engine, str]] = ...,
+        axis: _Optional[int] = ...,
+        force_nd_im2col: bool = ...,
+        dilation: _Optional[_Iterable[int]] = ...,
+    ) -> None: ...
 
 class CropParameter(_message.Message):
     __slots__ = ("axis", "offset")
@@ -430,14 +721,28 @@ class CropParameter(_message.Message):
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     axis: int
     offset: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, axis: _Optional[int] = ..., offset: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(
+        self, axis: _Optional[int] = ..., offset: _Optional[_Iterable[int]] = ...
+    ) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "rand_skip", "backend", "force_encoded_color", "prefetch")
+    __slots__ = (
+        "source",
+        "scale",
+        "mean_file",
+        "batch_size",
+        "crop_size",
+        "mirror",
+        "rand_skip",
+        "backend",
+        "force_encoded_color",
+        "prefetch",
+    )
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
         LMDB: _ClassVar[DataParameter.DB]
+
     LEVELDB: DataParameter.DB
     LMDB: DataParameter.DB
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -460,7 +765,19 @@ class DataParameter(_message.Message):
     backend: DataParameter.DB
     force_encoded_color: bool
     prefetch: int
-    def __init__(self, source: _Optional[str] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., batch_size: _Optional[int] = ..., crop_size: _Optional[int] = ..., mirror: bool = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., force_encoded_color: bool = ..., prefetch: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        source: _Optional[str] = ...,
+        scale: _Optional[float] = ...,
+        mean_file: _Optional[str] = ...,
+        batch_size: _Optional[int] = ...,
+        crop_size: _Optional[int] = ...,
+        mirror: bool = ...,
+        rand_skip: _Optional[int] = ...,
+        backend: _Optional[_Union[DataParameter.DB, str]] = ...,
+        force_encoded_color: bool = ...,
+        prefetch: _Optional[int] = ...,
+    ) -> None: ...
 
 class DropoutParameter(_message.Message):
     __slots__ = ("dropout_ratio", "scale_train")
@@ -484,7 +801,15 @@ class DummyDataParameter(_message.Message):
     height: _containers.RepeatedScalarFieldContainer[int]
     width: _containers.RepeatedScalarFieldContainer[int]
     shape: _containers.RepeatedCompositeFieldContainer[BlobShape]
-    def __init__(self, data_filler: _Optional[_Iterable[_Union[FillerParameter, _Mapping]]] = ..., num: _Optional[_Iterable[int]] = ..., channels: _Optional[_Iterable[int]] = ..., height: _Optional[_Iterable[int]] = ..., width: _Optional[_Iterable[int]] = ..., shape: _Optional[_Iterable[_Union[BlobShape, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        data_filler: _Optional[_Iterable[_Union[FillerParameter, _Mapping]]] = ...,
+        num: _Optional[_Iterable[int]] = ...,
+        channels: _Optional[_Iterable[int]] = ...,
+        height: _Optional[_Iterable[int]] = ...,
+        width: _Optional[_Iterable[int]] = ...,
+        shape: _Optional[_Iterable[_Union[BlobShape, _Mapping]]] = ...,
+    ) -> None: ...
 
 class EltwiseParameter(_message.Message):
     __slots__ = ("operation", "coeff", "stable_prod_grad")
@@ -493,6 +818,7 @@ class EltwiseParameter(_message.Message):
         PROD: _ClassVar[EltwiseParameter.EltwiseOp]
         SUM: _ClassVar[EltwiseParameter.EltwiseOp]
         MAX: _ClassVar[EltwiseParameter.EltwiseOp]
+
     PROD: EltwiseParameter.EltwiseOp
     SUM: EltwiseParameter.EltwiseOp
     MAX: EltwiseParameter.EltwiseOp
@@ -502,7 +828,12 @@ class EltwiseParameter(_message.Message):
     operation: EltwiseParameter.EltwiseOp
     coeff: _containers.RepeatedScalarFieldContainer[float]
     stable_prod_grad: bool
-    def __init__(self, operation: _Optional[_Union[EltwiseParameter.EltwiseOp, str]] = ..., coeff: _Optional[_Iterable[float]] = ..., stable_prod_grad: bool = ...) -> None: ...
+    def __init__(
+        self,
+        operation: _Optional[_Union[EltwiseParameter.EltwiseOp, str]] = ...,
+        coeff: _Optional[_Iterable[float]] = ...,
+        stable_prod_grad: bool = ...,
+    ) -> None: ...
 
 class ELUParameter(_message.Message):
     __slots__ = ("alpha",)
@@ -518,7 +849,12 @@ class ExpParameter(_message.Message):
     base: float
     scale: float
     shift: float
-    def __init__(self, base: _Optional[float] = ..., scale: _Optional[float] = ..., shift: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        base: _Optional[float] = ...,
+        scale: _Optional[float] = ...,
+        shift: _Optional[float] = ...,
+    ) -> None: ...
 
 class LogParameter(_message.Message):
     __slots__ = ("base", "scale", "shift")
@@ -528,7 +864,12 @@ class LogParameter(_message.Message):
     base: float
     scale: float
     shift: float
-    def __init__(self, base: _Optional[float] = ..., scale: _Optional[float] = ..., shift: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        base: _Optional[float] = ...,
+        scale: _Optional[float] = ...,
+        shift: _Optional[float] = ...,
+    ) -> None: ...
 
 class FlattenParameter(_message.Message):
     __slots__ = ("axis", "end_axis")
@@ -552,7 +893,15 @@ class InnerProductParameter(_message.Message):
     bias_filler: FillerParameter
     axis: int
     transpose: bool
-    def __init__(self, num_output: _Optional[int] = ..., bias_term: bool = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., axis: _Optional[int] = ..., transpose: bool = ...) -> None: ...
+    def __init__(
+        self,
+        num_output: _Optional[int] = ...,
+        bias_term: bool = ...,
+        weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        axis: _Optional[int] = ...,
+        transpose: bool = ...,
+    ) -> None: ...
 
 class InputParameter(_message.Message):
     __slots__ = ("shape",)
@@ -566,6 +915,7 @@ class LRNParameter(_message.Message):
         __slots__ = ()
         ACROSS_CHANNELS: _ClassVar[LRNParameter.NormRegion]
         WITHIN_CHANNEL: _ClassVar[LRNParameter.NormRegion]
+
     ACROSS_CHANNELS: LRNParameter.NormRegion
     WITHIN_CHANNEL: LRNParameter.NormRegion
     LOCAL_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -580,7 +930,15 @@ class LRNParameter(_message.Message):
     norm_region: LRNParameter.NormRegion
     k: float
     engine: Engine
-    def __init__(self, local_size: _Optional[int] = ..., alpha: _Optional[float] = ..., beta: _Optional[float] = ..., norm_region: _Optional[_Union[LRNParameter.NormRegion, str]] = ..., k: _Optional[float] = ..., engine: _Optional[_Union[Engine, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        local_size: _Optional[int] = ...,
+        alpha: _Optional[float] = ...,
+        beta: _Optional[float] = ...,
+        norm_region: _Optional[_Union[LRNParameter.NormRegion, str]] = ...,
+        k: _Optional[float] = ...,
+        engine: _Optional[_Union[Engine, str]] = ...,
+    ) -> None: ...
 
 class MemoryDataParameter(_message.Message):
     __slots__ = ("batch_size", "channels", "height", "width")
@@ -592,7 +950,13 @@ class MemoryDataParameter(_message.Message):
     channels: int
     height: int
     width: int
-    def __init__(self, batch_size: _Optional[int] = ..., channels: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        batch_size: _Optional[int] = ...,
+        channels: _Optional[int] = ...,
+        height: _Optional[int] = ...,
+        width: _Optional[int] = ...,
+    ) -> None: ...
 
 class MVNParameter(_message.Message):
     __slots__ = ("normalize_variance", "across_channels", "eps")
@@ -602,15 +966,36 @@ class MVNParameter(_message.Message):
     normalize_variance: bool
     across_channels: bool
     eps: float
-    def __init__(self, normalize_variance: bool = ..., across_channels: bool = ..., eps: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        normalize_variance: bool = ...,
+        across_channels: bool = ...,
+        eps: _Optional[float] = ...,
+    ) -> None: ...
 
 class PoolingParameter(_message.Message):
-    __slots__ = ("pool", "kernel_size", "stride", "pad", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w", "engine", "global_pooling", "round_mode", "ceil_mode")
+    __slots__ = (
+        "pool",
+        "kernel_size",
+        "stride",
+        "pad",
+        "kernel_h",
+        "kernel_w",
+        "stride_h",
+        "stride_w",
+        "pad_h",
+        "pad_w",
+        "engine",
+        "global_pooling",
+        "round_mode",
+        "ceil_mode",
+    )
     class PoolMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MAX: _ClassVar[PoolingParameter.PoolMethod]
         AVE: _ClassVar[PoolingParameter.PoolMethod]
         STOCHASTIC: _ClassVar[PoolingParameter.PoolMethod]
+
     MAX: PoolingParameter.PoolMethod
     AVE: PoolingParameter.PoolMethod
     STOCHASTIC: PoolingParameter.PoolMethod
@@ -618,6 +1003,7 @@ class PoolingParameter(_message.Message):
         __slots__ = ()
         CEIL: _ClassVar[PoolingParameter.RoundMode]
         FLOOR: _ClassVar[PoolingParameter.RoundMode]
+
     CEIL: PoolingParameter.RoundMode
     FLOOR: PoolingParameter.RoundMode
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -648,7 +1034,23 @@ class PoolingParameter(_message.Message):
     global_pooling: bool
     round_mode: PoolingParameter.RoundMode
     ceil_mode: bool
-    def __init__(self, pool: _Optional[_Union[PoolingParameter.PoolMethod, str]] = ..., kernel_size: _Optional[int] = ..., stride: _Optional[int] = ..., pad: _Optional[int] = ..., kernel_h: _Optional[int] = ..., kernel_w: _Optional[int] = ..., stride_h: _Optional[int] = ..., stride_w: _Optional[int] = ..., pad_h: _Optional[int] = ..., pad_w: _Optional[int] = ..., engine: _Optional[_Union[Engine, str]] = ..., global_pooling: bool = ..., round_mode: _Optional[_Union[PoolingParameter.RoundMode, str]] = ..., ceil_mode: bool = ...) -> None: ...
+    def __init__(
+        self,
+        pool: _Optional[_Union[PoolingParameter.PoolMethod, str]] = ...,
+        kernel_size: _Optional[int] = ...,
+        stride: _Optional[int] = ...,
+        pad: _Optional[int] = ...,
+        kernel_h: _Optional[int] = ...,
+        kernel_w: _Optional[int] = ...,
+        stride_h: _Optional[int] = ...,
+        stride_w: _Optional[int] = ...,
+        pad_h: _Optional[int] = ...,
+        pad_w: _Optional[int] = ...,
+        engine: _Optional[_Union[Engine, str]] = ...,
+        global_pooling: bool = ...,
+        round_mode: _Optional[_Union[PoolingParameter.RoundMode, str]] = ...,
+        ceil_mode: bool = ...,
+    ) -> None: ...
 
 class PowerParameter(_message.Message):
     __slots__ = ("power", "scale", "shift")
@@ -658,7 +1060,12 @@ class PowerParameter(_message.Message):
     power: float
     scale: float
     shift: float
-    def __init__(self, power: _Optional[float] = ..., scale: _Optional[float] = ..., shift: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        power: _Optional[float] = ...,
+        scale: _Optional[float] = ...,
+        shift: _Optional[float] = ...,
+    ) -> None: ...
 
 class PReLUParameter(_message.Message):
     __slots__ = ("filler", "channel_shared")
@@ -666,7 +1073,9 @@ class PReLUParameter(_message.Message):
     CHANNEL_SHARED_FIELD_NUMBER: _ClassVar[int]
     filler: FillerParameter
     channel_shared: bool
-    def __init__(self, filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., channel_shared: bool = ...) -> None: ...
+    def __init__(
+        self, filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., channel_shared: bool = ...
+    ) -> None: ...
 
 class ReductionParameter(_message.Message):
     __slots__ = ("operation", "axis", "coeff")
@@ -676,6 +1085,7 @@ class ReductionParameter(_message.Message):
         ASUM: _ClassVar[ReductionParameter.ReductionOp]
         SUMSQ: _ClassVar[ReductionParameter.ReductionOp]
         MEAN: _ClassVar[ReductionParameter.ReductionOp]
+
     SUM: ReductionParameter.ReductionOp
     ASUM: ReductionParameter.ReductionOp
     SUMSQ: ReductionParameter.ReductionOp
@@ -686,7 +1096,12 @@ class ReductionParameter(_message.Message):
     operation: ReductionParameter.ReductionOp
     axis: int
     coeff: float
-    def __init__(self, operation: _Optional[_Union[ReductionParameter.ReductionOp, str]] = ..., axis: _Optional[int] = ..., coeff: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        operation: _Optional[_Union[ReductionParameter.ReductionOp, str]] = ...,
+        axis: _Optional[int] = ...,
+        coeff: _Optional[float] = ...,
+    ) -> None: ...
 
 class ReLUParameter(_message.Message):
     __slots__ = ("negative_slope", "engine")
@@ -694,7 +1109,9 @@ class ReLUParameter(_message.Message):
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     negative_slope: float
     engine: Engine
-    def __init__(self, negative_slope: _Optional[float] = ..., engine: _Optional[_Union[Engine, str]] = ...) -> None: ...
+    def __init__(
+        self, negative_slope: _Optional[float] = ..., engine: _Optional[_Union[Engine, str]] = ...
+    ) -> None: ...
 
 class ReshapeParameter(_message.Message):
     __slots__ = ("shape", "axis", "num_axes")
@@ -704,7 +1121,12 @@ class ReshapeParameter(_message.Message):
     shape: BlobShape
     axis: int
     num_axes: int
-    def __init__(self, shape: _Optional[_Union[BlobShape, _Mapping]] = ..., axis: _Optional[int] = ..., num_axes: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        shape: _Optional[_Union[BlobShape, _Mapping]] = ...,
+        axis: _Optional[int] = ...,
+        num_axes: _Optional[int] = ...,
+    ) -> None: ...
 
 class ScaleParameter(_message.Message):
     __slots__ = ("axis", "num_axes", "filler", "bias_term", "bias_filler")
@@ -718,7 +1140,14 @@ class ScaleParameter(_message.Message):
     filler: FillerParameter
     bias_term: bool
     bias_filler: FillerParameter
-    def __init__(self, axis: _Optional[int] = ..., num_axes: _Optional[int] = ..., filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_term: bool = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        axis: _Optional[int] = ...,
+        num_axes: _Optional[int] = ...,
+        filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        bias_term: bool = ...,
+        bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+    ) -> None: ...
 
 class SliceParameter(_message.Message):
     __slots__ = ("slice_dim", "slice_point", "axis")
@@ -728,7 +1157,12 @@ class SliceParameter(_message.Message):
     slice_dim: int
     slice_point: _containers.RepeatedScalarFieldContainer[int]
     axis: int
-    def __init__(self, slice_dim: _Optional[int] = ..., slice_point: _Optional[_Iterable[int]] = ..., axis: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        slice_dim: _Optional[int] = ...,
+        slice_point: _Optional[_Iterable[int]] = ...,
+        axis: _Optional[int] = ...,
+    ) -> None: ...
 
 class SoftmaxParameter(_message.Message):
     __slots__ = ("engine", "axis")
@@ -736,7 +1170,9 @@ class SoftmaxParameter(_message.Message):
     AXIS_FIELD_NUMBER: _ClassVar[int]
     engine: Engine
     axis: int
-    def __init__(self, engine: _Optional[_Union[Engine, str]] = ..., axis: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self, engine: _Optional[_Union[Engine, str]] = ..., axis: _Optional[int] = ...
+    ) -> None: ...
 
 class ThresholdParameter(_message.Message):
     __slots__ = ("threshold",)
@@ -782,15 +1218,36 @@ class NormalizeParameter(_message.Message):
     scale_filler: FillerParameter
     channel_shared: bool
     eps: float
-    def __init__(self, across_spatial: bool = ..., scale_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., channel_shared: bool = ..., eps: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        across_spatial: bool = ...,
+        scale_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        channel_shared: bool = ...,
+        eps: _Optional[float] = ...,
+    ) -> None: ...
 
 class PriorBoxParameter(_message.Message):
-    __slots__ = ("min_size", "max_size", "aspect_ratio", "flip", "clip", "variance", "img_size", "img_h", "img_w", "step", "step_h", "step_w", "offset")
+    __slots__ = (
+        "min_size",
+        "max_size",
+        "aspect_ratio",
+        "flip",
+        "clip",
+        "variance",
+        "img_size",
+        "img_h",
+        "img_w",
+        "step",
+        "step_h",
+        "step_w",
+        "offset",
+    )
     class CodeType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CORNER: _ClassVar[PriorBoxParameter.CodeType]
         CENTER_SIZE: _ClassVar[PriorBoxParameter.CodeType]
         CORNER_SIZE: _ClassVar[PriorBoxParameter.CodeType]
+
     CORNER: PriorBoxParameter.CodeType
     CENTER_SIZE: PriorBoxParameter.CodeType
     CORNER_SIZE: PriorBoxParameter.CodeType
@@ -820,7 +1277,22 @@ class PriorBoxParameter(_message.Message):
     step_h: float
     step_w: float
     offset: float
-    def __init__(self, min_size: _Optional[_Iterable[float]] = ..., max_size: _Optional[_Iterable[float]] = ..., aspect_ratio: _Optional[_Iterable[float]] = ..., flip: bool = ..., clip: bool = ..., variance: _Optional[_Iterable[float]] = ..., img_size: _Optional[int] = ..., img_h: _Optional[int] = ..., img_w: _Optional[int] = ..., step: _Optional[float] = ..., step_h: _Optional[float] = ..., step_w: _Optional[float] = ..., offset: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        min_size: _Optional[_Iterable[float]] = ...,
+        max_size: _Optional[_Iterable[float]] = ...,
+        aspect_ratio: _Optional[_Iterable[float]] = ...,
+        flip: bool = ...,
+        clip: bool = ...,
+        variance: _Optional[_Iterable[float]] = ...,
+        img_size: _Optional[int] = ...,
+        img_h: _Optional[int] = ...,
+        img_w: _Optional[int] = ...,
+        step: _Optional[float] = ...,
+        step_h: _Optional[float] = ...,
+        step_w: _Optional[float] = ...,
+        offset: _Optional[float] = ...,
+    ) -> None: ...
 
 class NonMaximumSuppressionParameter(_message.Message):
     __slots__ = ("nms_threshold", "top_k", "eta")
@@ -830,7 +1302,12 @@ class NonMaximumSuppressionParameter(_message.Message):
     nms_threshold: float
     top_k: int
     eta: float
-    def __init__(self, nms_threshold: _Optional[float] = ..., top_k: _Optional[int] = ..., eta: _Optional[float] = ...) -> None: ...
+    def __init__(
+        self,
+        nms_threshold: _Optional[float] = ...,
+        top_k: _Optional[int] = ...,
+        eta: _Optional[float] = ...,
+    ) -> None: ...
 
 class ResizeParameter(_message.Message):
     __slots__ = ("prob", "resize_mode", "height", "width", "interp_mode")
@@ -839,6 +1316,7 @@ class ResizeParameter(_message.Message):
         WARP: _ClassVar[ResizeParameter.Mode]
         FIT_SMALL_SIZE: _ClassVar[ResizeParameter.Mode]
         FIT_LARGE_SIZE_AND_PAD: _ClassVar[ResizeParameter.Mode]
+
     WARP: ResizeParameter.Mode
     FIT_SMALL_SIZE: ResizeParameter.Mode
     FIT_LARGE_SIZE_AND_PAD: ResizeParameter.Mode
@@ -852,10 +1330,25 @@ class ResizeParameter(_message.Message):
     height: int
     width: int
     interp_mode: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, prob: _Optional[float] = ..., resize_mode: _Optional[_Union[ResizeParameter.Mode, str]] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., interp_mode: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        prob: _Optional[float] = ...,
+        resize_mode: _Optional[_Union[ResizeParameter.Mode, str]] = ...,
+        height: _Optional[int] = ...,
+        width: _Optional[int] = ...,
+        interp_mode: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class SaveOutputParameter(_message.Message):
-    __slots__ = ("output_directory", "output_name_prefix", "output_format", "label_map_file", "name_size_file", "num_test_image", "resize_param")
+    __slots__ = (
+        "output_directory",
+        "output_name_prefix",
+        "output_format",
+        "label_map_file",
+        "name_size_file",
+        "num_test_image",
+        "resize_param",
+    )
     OUTPUT_DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_NAME_PREFIX_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -870,10 +1363,32 @@ class SaveOutputParameter(_message.Message):
     name_size_file: str
     num_test_image: int
     resize_param: ResizeParameter
-    def __init__(self, output_directory: _Optional[str] = ..., output_name_prefix: _Optional[str] = ..., output_format: _Optional[str] = ..., label_map_file: _Optional[str] = ..., name_size_file: _Optional[str] = ..., num_test_image: _Optional[int] = ..., resize_param: _Optional[_Union[ResizeParameter, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        output_directory: _Optional[str] = ...,
+        output_name_prefix: _Optional[str] = ...,
+        output_format: _Optional[str] = ...,
+        label_map_file: _Optional[str] = ...,
+        name_size_file: _Optional[str] = ...,
+        num_test_image: _Optional[int] = ...,
+        resize_param: _Optional[_Union[ResizeParameter, _Mapping]] = ...,
+    ) -> None: ...
 
 class DetectionOutputParameter(_message.Message):
-    __slots__ = ("num_classes", "share_location", "background_label_id", "nms_param", "save_output_param", "code_type", "keep_top_k", "variance_encoded_in_target", "confidence_threshold", "visualize", "visualize_threshold", "save_file")
+    __slots__ = (
+        "num_classes",
+        "share_location",
+        "background_label_id",
+        "nms_param",
+        "save_output_param",
+        "code_type",
+        "keep_top_k",
+        "variance_encoded_in_target",
+        "confidence_threshold",
+        "visualize",
+        "visualize_threshold",
+        "save_file",
+    )
     NUM_CLASSES_FIELD_NUMBER: _ClassVar[int]
     SHARE_LOCATION_FIELD_NUMBER: _ClassVar[int]
     BACKGROUND_LABEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -898,7 +1413,21 @@ class DetectionOutputParameter(_message.Message):
     visualize: bool
     visualize_threshold: float
     save_file: str
-    def __init__(self, num_classes: _Optional[int] = ..., share_location: bool = ..., background_label_id: _Optional[int] = ..., nms_param: _Optional[_Union[NonMaximumSuppressionParameter, _Mapping]] = ..., save_output_param: _Optional[_Union[SaveOutputParameter, _Mapping]] = ..., code_type: _Optional[_Union[PriorBoxParameter.CodeType, str]] = ..., keep_top_k: _Optional[int] = ..., variance_encoded_in_target: bool = ..., confidence_threshold: _Optional[float] = ..., visualize: bool = ..., visualize_threshold: _Optional[float] = ..., save_file: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        num_classes: _Optional[int] = ...,
+        share_location: bool = ...,
+        background_label_id: _Optional[int] = ...,
+        nms_param: _Optional[_Union[NonMaximumSuppressionParameter, _Mapping]] = ...,
+        save_output_param: _Optional[_Union[SaveOutputParameter, _Mapping]] = ...,
+        code_type: _Optional[_Union[PriorBoxParameter.CodeType, str]] = ...,
+        keep_top_k: _Optional[int] = ...,
+        variance_encoded_in_target: bool = ...,
+        confidence_threshold: _Optional[float] = ...,
+        visualize: bool = ...,
+        visualize_threshold: _Optional[float] = ...,
+        save_file: _Optional[str] = ...,
+    ) -> None: ...
 
 class ReorgParameter(_message.Message):
     __slots__ = ("stride", "reverse")
@@ -922,10 +1451,26 @@ class InterpParameter(_message.Message):
     shrink_factor: int
     pad_beg: int
     pad_end: int
-    def __init__(self, height: _Optional[int] = ..., width: _Optional[int] = ..., zoom_factor: _Optional[int] = ..., shrink_factor: _Optional[int] = ..., pad_beg: _Optional[int] = ..., pad_end: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        height: _Optional[int] = ...,
+        width: _Optional[int] = ...,
+        zoom_factor: _Optional[int] = ...,
+        shrink_factor: _Optional[int] = ...,
+        pad_beg: _Optional[int] = ...,
+        pad_end: _Optional[int] = ...,
+    ) -> None: ...
 
 class UpsampleParameter(_message.Message):
-    __slots__ = ("scale", "scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w")
+    __slots__ = (
+        "scale",
+        "scale_h",
+        "scale_w",
+        "pad_out_h",
+        "pad_out_w",
+        "upsample_h",
+        "upsample_w",
+    )
     SCALE_FIELD_NUMBER: _ClassVar[int]
     SCALE_H_FIELD_NUMBER: _ClassVar[int]
     SCALE_W_FIELD_NUMBER: _ClassVar[int]
@@ -940,7 +1485,16 @@ class UpsampleParameter(_message.Message):
     pad_out_w: bool
     upsample_h: int
     upsample_w: int
-    def __init__(self, scale: _Optional[int] = ..., scale_h: _Optional[int] = ..., scale_w: _Optional[int] = ..., pad_out_h: bool = ..., pad_out_w: bool = ..., upsample_h: _Optional[int] = ..., upsample_w: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        scale: _Optional[int] = ...,
+        scale_h: _Optional[int] = ...,
+        scale_w: _Optional[int] = ...,
+        pad_out_h: bool = ...,
+        pad_out_w: bool = ...,
+        upsample_h: _Optional[int] = ...,
+        upsample_w: _Optional[int] = ...,
+    ) -> None: ...
 
 class ShuffleChannelParameter(_message.Message):
     __slots__ = ("group",)
@@ -955,7 +1509,16 @@ class ReLU6Parameter(_message.Message):
     def __init__(self, threshold: _Optional[float] = ...) -> None: ...
 
 class YoloDetectionOutputParameter(_message.Message):
-    __slots__ = ("side", "num_classes", "num_box", "coords", "confidence_threshold", "nms_threshold", "biases", "label_map_file")
+    __slots__ = (
+        "side",
+        "num_classes",
+        "num_box",
+        "coords",
+        "confidence_threshold",
+        "nms_threshold",
+        "biases",
+        "label_map_file",
+    )
     SIDE_FIELD_NUMBER: _ClassVar[int]
     NUM_CLASSES_FIELD_NUMBER: _ClassVar[int]
     NUM_BOX_FIELD_NUMBER: _ClassVar[int]
@@ -972,10 +1535,29 @@ class YoloDetectionOutputParameter(_message.Message):
     nms_threshold: float
     biases: _containers.RepeatedScalarFieldContainer[float]
     label_map_file: str
-    def __init__(self, side: _Optional[int] = ..., num_classes: _Optional[int] = ..., num_box: _Optional[int] = ..., coords: _Optional[int] = ..., confidence_threshold: _Optional[float] = ..., nms_threshold: _Optional[float] = ..., biases: _Optional[_Iterable[float]] = ..., label_map_file: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        side: _Optional[int] = ...,
+        num_classes: _Optional[int] = ...,
+        num_box: _Optional[int] = ...,
+        coords: _Optional[int] = ...,
+        confidence_threshold: _Optional[float] = ...,
+        nms_threshold: _Optional[float] = ...,
+        biases: _Optional[_Iterable[float]] = ...,
+        label_map_file: _Optional[str] = ...,
+    ) -> None: ...
 
 class Yolov3DetectionOutputParameter(_message.Message):
-    __slots__ = ("num_classes", "num_box", "confidence_threshold", "nms_threshold", "biases", "anchors_scale", "mask_group_num", "mask")
+    __slots__ = (
+        "num_classes",
+        "num_box",
+        "confidence_threshold",
+        "nms_threshold",
+        "biases",
+        "anchors_scale",
+        "mask_group_num",
+        "mask",
+    )
     NUM_CLASSES_FIELD_NUMBER: _ClassVar[int]
     NUM_BOX_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
@@ -992,10 +1574,56 @@ class Yolov3DetectionOutputParameter(_message.Message):
     anchors_scale: _containers.RepeatedScalarFieldContainer[int]
     mask_group_num: int
     mask: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, num_classes: _Optional[int] = ..., num_box: _Optional[int] = ..., confidence_threshold: _Optional[float] = ..., nms_threshold: _Optional[float] = ..., biases: _Optional[_Iterable[float]] = ..., anchors_scale: _Optional[_Iterable[int]] = ..., mask_group_num: _Optional[int] = ..., mask: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(
+        self,
+        num_classes: _Optional[int] = ...,
+        num_box: _Optional[int] = ...,
+        confidence_threshold: _Optional[float] = ...,
+        nms_threshold: _Optional[float] = ...,
+        biases: _Optional[_Iterable[float]] = ...,
+        anchors_scale: _Optional[_Iterable[int]] = ...,
+        mask_group_num: _Optional[int] = ...,
+        mask: _Optional[_Iterable[int]] = ...,
+    ) -> None: ...
 
 class V1LayerParameter(_message.Message):
-    __slots__ = ("layer", "bottom", "top", "name", "type", "blobs_lr", "weight_decay", "concat_param", "convolution_param", "data_param", "dropout_param", "inner_product_param", "lrn_param", "pooling_param", "power_param", "memory_data_param", "argmax_param", "eltwise_param", "threshold_param", "dummy_data_param", "accuracy_param", "relu_param", "slice_param", "include", "exclude", "mvn_param", "loss_weight", "transform_param", "tanh_param", "sigmoid_param", "softmax_param", "exp_param", "loss_param", "param", "blob_share_mode")
+    __slots__ = (
+        "layer",
+        "bottom",
+        "top",
+        "name",
+        "type",
+        "blobs_lr",
+        "weight_decay",
+        "concat_param",
+        "convolution_param",
+        "data_param",
+        "dropout_param",
+        "inner_product_param",
+        "lrn_param",
+        "pooling_param",
+        "power_param",
+        "memory_data_param",
+        "argmax_param",
+        "eltwise_param",
+        "threshold_param",
+        "dummy_data_param",
+        "accuracy_param",
+        "relu_param",
+        "slice_param",
+        "include",
+        "exclude",
+        "mvn_param",
+        "loss_weight",
+        "transform_param",
+        "tanh_param",
+        "sigmoid_param",
+        "softmax_param",
+        "exp_param",
+        "loss_param",
+        "param",
+        "blob_share_mode",
+    )
     class LayerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         NONE: _ClassVar[V1LayerParameter.LayerType]
@@ -1038,6 +1666,7 @@ class V1LayerParameter(_message.Message):
         CONTRASTIVE_LOSS: _ClassVar[V1LayerParameter.LayerType]
         EXP: _ClassVar[V1LayerParameter.LayerType]
         DECONVOLUTION: _ClassVar[V1LayerParameter.LayerType]
+
     NONE: V1LayerParameter.LayerType
     ACCURACY: V1LayerParameter.LayerType
     BNLL: V1LayerParameter.LayerType
@@ -1148,10 +1777,78 @@ class V1LayerParameter(_message.Message):
     loss_param: LossParameter
     param: _containers.RepeatedScalarFieldContainer[str]
     blob_share_mode: _containers.RepeatedScalarFieldContainer[ParamSpec.DimCheckMode]
-    def __init__(self, layer: _Optional[_Union[V0LayerParameter, _Mapping]] = ..., bottom: _Optional[_Iterable[str]] = ..., top: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., type: _Optional[_Union[V1LayerParameter.LayerType, str]] = ..., blobs_lr: _Optional[_Iterable[float]] = ..., weight_decay: _Optional[_Iterable[float]] = ..., concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[DataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ..., lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ..., power_param: _Optional[_Union[PowerParameter, _Mapping]] = ..., memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ..., argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ..., eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ..., threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ..., dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ..., slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ..., include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ..., mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ..., loss_weight: _Optional[_Iterable[float]] = ..., transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ..., tanh_param: _Optional[_Union[EngineParameter, _Mapping]] = ..., sigmoid_param: _Optional[_Union[EngineParameter, _Mapping]] = ..., softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ..., exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ..., loss_param: _Optional[_Union[LossParameter, _Mapping]] = ..., param: _Optional[_Iterable[str]] = ..., blob_share_mode: _Optional[_Iterable[_Union[ParamSpec.DimCheckMode, str]]] = ...) -> None: ...
+    def __init__(
+        self,
+        layer: _Optional[_Union[V0LayerParameter, _Mapping]] = ...,
+        bottom: _Optional[_Iterable[str]] = ...,
+        top: _Optional[_Iterable[str]] = ...,
+        name: _Optional[str] = ...,
+        type: _Optional[_Union[V1LayerParameter.LayerType, str]] = ...,
+        blobs_lr: _Optional[_Iterable[float]] = ...,
+        weight_decay: _Optional[_Iterable[float]] = ...,
+        concat_param: _Optional[_Union[ConcatParameter, _Mapping]] = ...,
+        convolution_param: _Optional[_Union[ConvolutionParameter, _Mapping]] = ...,
+        data_param: _Optional[_Union[DataParameter, _Mapping]] = ...,
+        dropout_param: _Optional[_Union[DropoutParameter, _Mapping]] = ...,
+        inner_product_param: _Optional[_Union[InnerProductParameter, _Mapping]] = ...,
+        lrn_param: _Optional[_Union[LRNParameter, _Mapping]] = ...,
+        pooling_param: _Optional[_Union[PoolingParameter, _Mapping]] = ...,
+        power_param: _Optional[_Union[PowerParameter, _Mapping]] = ...,
+        memory_data_param: _Optional[_Union[MemoryDataParameter, _Mapping]] = ...,
+        argmax_param: _Optional[_Union[ArgMaxParameter, _Mapping]] = ...,
+        eltwise_param: _Optional[_Union[EltwiseParameter, _Mapping]] = ...,
+        threshold_param: _Optional[_Union[ThresholdParameter, _Mapping]] = ...,
+        dummy_data_param: _Optional[_Union[DummyDataParameter, _Mapping]] = ...,
+        accuracy_param: _Optional[_Union[AccuracyParameter, _Mapping]] = ...,
+        relu_param: _Optional[_Union[ReLUParameter, _Mapping]] = ...,
+        slice_param: _Optional[_Union[SliceParameter, _Mapping]] = ...,
+        include: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ...,
+        exclude: _Optional[_Iterable[_Union[NetStateRule, _Mapping]]] = ...,
+        mvn_param: _Optional[_Union[MVNParameter, _Mapping]] = ...,
+        loss_weight: _Optional[_Iterable[float]] = ...,
+        transform_param: _Optional[_Union[TransformationParameter, _Mapping]] = ...,
+        tanh_param: _Optional[_Union[EngineParameter, _Mapping]] = ...,
+        sigmoid_param: _Optional[_Union[EngineParameter, _Mapping]] = ...,
+        softmax_param: _Optional[_Union[SoftmaxParameter, _Mapping]] = ...,
+        exp_param: _Optional[_Union[ExpParameter, _Mapping]] = ...,
+        loss_param: _Optional[_Union[LossParameter, _Mapping]] = ...,
+        param: _Optional[_Iterable[str]] = ...,
+        blob_share_mode: _Optional[_Iterable[_Union[ParamSpec.DimCheckMode, str]]] = ...,
+    ) -> None: ...
 
 class V0LayerParameter(_message.Message):
-    __slots__ = ("name", "type", "num_output", "biasterm", "weight_filler", "bias_filler", "pad", "kernelsize", "group", "stride", "pool", "dropout_ratio", "local_size", "alpha", "beta", "source", "scale", "meanfile", "batchsize", "cropsize", "mirror", "k", "blobs_lr", "weight_decay", "rand_skip", "new_num", "new_channels", "new_height", "new_width", "concat_dim")
+    __slots__ = (
+        "name",
+        "type",
+        "num_output",
+        "biasterm",
+        "weight_filler",
+        "bias_filler",
+        "pad",
+        "kernelsize",
+        "group",
+        "stride",
+        "pool",
+        "dropout_ratio",
+        "local_size",
+        "alpha",
+        "beta",
+        "source",
+        "scale",
+        "meanfile",
+        "batchsize",
+        "cropsize",
+        "mirror",
+        "k",
+        "blobs_lr",
+        "weight_decay",
+        "rand_skip",
+        "new_num",
+        "new_channels",
+        "new_height",
+        "new_width",
+        "concat_dim",
+    )
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -1212,4 +1909,36 @@ class V0LayerParameter(_message.Message):
     new_height: int
     new_width: int
     concat_dim: int
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., num_output: _Optional[int] = ..., biasterm: bool = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., pad: _Optional[int] = ..., kernelsize: _Optional[int] = ..., group: _Optional[int] = ..., stride: _Optional[int] = ..., pool: _Optional[_Union[PoolingParameter.PoolMethod, str]] = ..., dropout_ratio: _Optional[float] = ..., local_size: _Optional[int] = ..., alpha: _Optional[float] = ..., beta: _Optional[float] = ..., source: _Optional[str] = ..., scale: _Optional[float] = ..., meanfile: _Optional[str] = ..., batchsize: _Optional[int] = ..., cropsize: _Optional[int] = ..., mirror: bool = ..., k: _Optional[float] = ..., blobs_lr: _Optional[_Iterable[float]] = ..., weight_decay: _Optional[_Iterable[float]] = ..., rand_skip: _Optional[int] = ..., new_num: _Optional[int] = ..., new_channels: _Optional[int] = ..., new_height: _Optional[int] = ..., new_width: _Optional[int] = ..., concat_dim: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        type: _Optional[str] = ...,
+        num_output: _Optional[int] = ...,
+        biasterm: bool = ...,
+        weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ...,
+        pad: _Optional[int] = ...,
+        kernelsize: _Optional[int] = ...,
+        group: _Optional[int] = ...,
+        stride: _Optional[int] = ...,
+        pool: _Optional[_Union[PoolingParameter.PoolMethod, str]] = ...,
+        dropout_ratio: _Optional[float] = ...,
+        local_size: _Optional[int] = ...,
+        alpha: _Optional[float] = ...,
+        beta: _Optional[float] = ...,
+        source: _Optional[str] = ...,
+        scale: _Optional[float] = ...,
+        meanfile: _Optional[str] = ...,
+        batchsize: _Optional[int] = ...,
+        cropsize: _Optional[int] = ...,
+        mirror: bool = ...,
+        k: _Optional[float] = ...,
+        blobs_lr: _Optional[_Iterable[float]] = ...,
+        weight_decay: _Optional[_Iterable[float]] = ...,
+        rand_skip: _Optional[int] = ...,
+        new_num: _Optional[int] = ...,
+        new_channels: _Optional[int] = ...,
+        new_height: _Optional[int] = ...,
+        new_width: _Optional[int] = ...,
+        concat_dim: _Optional[int] = ...,
+    ) -> None: ...
