@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ def unit_for(network: Network, engine: Engine) -> ComputeUnit:
     return ComputeUnit(engine.name, (CPU,), "int8" if network.is_quantised else "fp32")
 
 
-def random_frame(network: Network, scale: float = 1.0, seed: int = 0) -> dict[str, Tensor]:
+def random_frame(network: Network, scale: float = 1.0, seed: int = 0) -> dict[str, Any]:
+    """Seeded arrays by input name."""
     random = np.random.default_rng(seed)
     return {
         spec.name: (random.standard_normal(spec.shape or ()) * scale).astype(spec.dtype)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
 
 Array = npt.NDArray[np.generic]
+Floats = npt.NDArray[np.float32]
 
 SHAPE = (1, 4, 6, 6)
 
@@ -27,9 +29,9 @@ def model(
     opset: int = 17,
     imports: Mapping[str, int] | None = None,
     functions: str = "",
-    **weights: Array,
+    **weights: Any,
 ) -> ModelProto:
-    """A model from ONNX's textual syntax, with initialisers by keyword."""
+    """A model from ONNX's textual syntax, with initialisers (arrays) by keyword."""
     versions = {"": opset, **(imports or {})}
     written = ", ".join(f'"{domain}" : {version}' for domain, version in versions.items())
     made = parser.parse_model(
@@ -54,10 +56,11 @@ def loaded(made: ModelProto, folder: Path, **options: int) -> Network:
     return load(saved(made, folder), **options)  # type: ignore[arg-type]
 
 
-def kernel(out: int = 4, into: int = 4, edge: int = 3, seed: int = 0) -> Array:
+def kernel(out: int = 4, into: int = 4, edge: int = 3, seed: int = 0) -> Floats:
     """A seeded convolution kernel that keeps the variance of what it is applied to."""
     values = np.random.default_rng(seed).standard_normal((out, into, edge, edge))
-    return (values / (into * edge * edge) ** 0.5).astype(np.float32)
+    scaled: Floats = (values / (into * edge * edge) ** 0.5).astype(np.float32)
+    return scaled
 
 
 def operators(network: Network) -> list[tuple[str, ...]]:
@@ -94,50 +97,38 @@ class _Growing:
             "DequantizeLinear", self.node("QuantizeLinear", x, "step", "middle"), "step", "middle"
         )
 
-    def grow(self, kind: str, a: str, b: str) -> str:
-        match kind:
-            case "Conv":
-                return self.conv(a)
-            case "depthwise":
-                return self.conv(a, "deep", group=4)
-            case "computed weights":
-                return self.conv(a, self.node("Neg", "plain"))
-            case "BatchNormalization":
-                return self.node(kind, a, "vector", "vector", "vector", "vector")
-            case "Relu" | "Sigmoid" | "Identity":
-                return self.node(kind, a)
-            case "scale":
-                return self.node("Mul", a, "half")
-            case "Add" | "Mul" | "Max":
-                return self.node(kind, a, b)
-            case "silu":
-                return self.node("Mul", a, self.node("Sigmoid", a))
-            case "conv and residual":
-                return self.node("Relu", self.node("Add", b, self.conv(a)))
-            case "MaxPool":
-                return self.node(kind, a, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-            case "Concat":
-                return self.conv(self.node(kind, a, b, axis=1), "wide")
-            case "Split":
-                first = self.node(kind, a, outputs=2, axis=1)
-                return self.node("Concat", first.replace("_0", "_1"), first, axis=1)
-            case "int8":
-                return self.through_int8(a)
-            case "conv in int8":
-                return self.through_int8(self.node("Relu", self.conv(self.through_int8(a))))
-            case "dequantised twice":
-                whole = self.node("QuantizeLinear", a, "step", "middle")
-                left, right = (
-                    self.node("DequantizeLinear", whole, "step", "middle") for _ in range(2)
-                )
-                return self.node("Add", self.conv(left), right)
-        raise AssertionError(kind)
+    def split_and_swapped(self, x: str) -> str:
+        first = self.node("Split", x, outputs=2, axis=1)
+        return self.node("Concat", first.replace("_0", "_1"), first, axis=1)
+
+    def read_twice_in_int8(self, x: str) -> str:
+        whole = self.node("QuantizeLinear", x, "step", "middle")
+        left, right = (self.node("DequantizeLinear", whole, "step", "middle") for _ in range(2))
+        return self.node("Add", self.conv(left), right)
 
 
-KINDS: Sequence[str] = (
-    *("Conv", "depthwise", "computed weights", "BatchNormalization", "Relu", "Sigmoid"),
-    *("Identity", "scale", "Add", "Mul", "Max", "silu", "conv and residual", "MaxPool"),
-    *("Concat", "Split", "int8", "conv in int8", "dequantised twice"),
+Recipe = Callable[[_Growing, str, str], str]
+
+RECIPES: Sequence[Recipe] = (
+    lambda g, a, _: g.conv(a),
+    lambda g, a, _: g.conv(a, "deep", group=4),
+    lambda g, a, _: g.conv(a, g.node("Neg", "plain")),
+    lambda g, a, _: g.node("BatchNormalization", a, "vector", "vector", "vector", "vector"),
+    lambda g, a, _: g.node("Relu", a),
+    lambda g, a, _: g.node("Sigmoid", a),
+    lambda g, a, _: g.node("Identity", a),
+    lambda g, a, _: g.node("Mul", a, "half"),
+    lambda g, a, _: g.node("Mul", a, g.node("Sigmoid", a)),
+    lambda g, a, _: g.node("MaxPool", a, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    lambda g, a, b: g.node("Add", a, b),
+    lambda g, a, b: g.node("Mul", a, b),
+    lambda g, a, b: g.node("Max", a, b),
+    lambda g, a, b: g.node("Relu", g.node("Add", b, g.conv(a))),
+    lambda g, a, b: g.conv(g.node("Concat", a, b, axis=1), "wide"),
+    lambda g, a, _: g.split_and_swapped(a),
+    lambda g, a, _: g.through_int8(a),
+    lambda g, a, _: g.through_int8(g.node("Relu", g.conv(g.through_int8(a)))),
+    lambda g, a, _: g.read_twice_in_int8(a),
 )
 
 
@@ -147,15 +138,15 @@ def random_models(draw: st.DrawFn) -> ModelProto:
     growing = _Growing()
     steps = draw(
         st.lists(
-            st.tuples(st.sampled_from(KINDS), st.integers(0), st.integers(0)),
+            st.tuples(st.sampled_from(RECIPES), st.integers(0), st.integers(0)),
             min_size=2,
             max_size=12,
         )
     )
-    for kind, first, second in steps:
+    for recipe, first, second in steps:
         recent = growing.tensors[-4:]
         a, b = recent[first % len(recent)], growing.tensors[second % len(growing.tensors)]
-        growing.tensors.append(growing.grow(kind, a, b))
+        growing.tensors.append(recipe(growing, a, b))
     made = growing.tensors[2:]
     outputs = {made[-1], *draw(st.lists(st.sampled_from(made), max_size=2))}
     nodes = draw(st.permutations(growing.nodes)) if draw(st.booleans()) else growing.nodes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import onnx
@@ -119,7 +120,7 @@ def test_any_contiguous_cut_computes_the_same(made: ModelProto, data: st.DataObj
     count = len(network.layers)
     cuts = sorted(data.draw(st.sets(st.integers(1, count - 1)))) if count > 1 else []
     borders = [0, *cuts, count]
-    parts = [range(a, b) for a, b in zip(borders, borders[1:], strict=False)]
+    parts = [range(a, b) for a, b in pairwise(borders)]
     frame = random_frame(network)
     wanted = run_whole(network, frame)
     # A value next to the middle of two int8 steps may round the other way.

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-from tests.engine_runs import CPU, random_frame, relative_error, run_whole
-from tests.onnx_models import kernel, loaded, model, operators, saved
-from tests.shared_data import require
 
 from counterpoint.engines.registry import all_engines
 from counterpoint.errors import EngineError, ModelFileError
 from counterpoint.network.graph import Network, TensorSpec
 from counterpoint.network.loading import load
 from counterpoint.network.onnx_file import OLDEST_OPSET
+from tests.engine_runs import CPU, random_frame, relative_error, run_whole
+from tests.onnx_models import kernel, loaded, model, operators, saved
+from tests.shared_data import require
 
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 
@@ -26,7 +27,7 @@ RESHAPE = (
     "shape = Shape(x) first = Gather<axis=0>(shape, zero) "
     "batch = Unsqueeze(first, axes) target = Concat<axis=0>(batch, rest) y = Reshape(x, target)"
 )
-RESHAPE_CONSTANTS = {
+RESHAPE_CONSTANTS: dict[str, Any] = {
     "zero": np.array(0, np.int64),
     "axes": np.array([0], np.int64),
     "rest": np.array([-1], np.int64),
@@ -140,7 +141,7 @@ class TestInputShapes:
         self, tmp_path: Path, wanted: dict[str, tuple[int, ...]], told: str
     ) -> None:
         path = saved(model("y = Relu(x)", inputs=DYNAMIC), tmp_path)
-        with pytest.raises(ModelFileError, match="model.onnx") as caught:
+        with pytest.raises(ModelFileError) as caught:
             load(path, input_shapes=wanted)
         assert told in str(caught.value)
 
@@ -283,7 +284,7 @@ def test_weights_raw_and_typed(tmp_path: Path, kind: int, raw: bool) -> None:
     network = loaded(made, tmp_path)
     frame = random_frame(network)
     (result,) = run_whole(network, frame)
-    assert np.allclose(result, frame["x"] * np.array(values, np.float32), rtol=1e-3)
+    assert np.allclose(result, np.multiply(frame["x"], values), rtol=1e-3)
 
 
 def test_constant_nodes_of_every_form(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -45,7 +46,7 @@ def test_layer_by_layer_and_in_random_parts(name: str) -> None:
     random = Random(name)
     for _ in range(3):
         borders = [0, *sorted(random.sample(range(1, count), min(4, count - 1))), count]
-        parts = [range(a, b) for a, b in zip(borders, borders[1:], strict=False)]
+        parts = [range(a, b) for a, b in pairwise(borders)]
         assert relative_error(run_parts(network, parts, frame), wanted) < 1e-5
 
 

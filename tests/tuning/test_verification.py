@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from counterpoint.engines.onnxruntime import OnnxRuntimeEngine
-from counterpoint.engines.protocol import Tensor
+from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.platform.model import ComputeUnit
 from counterpoint.tuning.frames import ordered, seeded_frame
-from counterpoint.tuning.verification import Reference, compare, relative_error, tolerance_of
+from counterpoint.tuning.reference import Reference, rounded
+from counterpoint.tuning.verification import MOST_ERROR, TOLERANCE, compare, relative_error
 from tests.tuning.small_network import small_network
 from tests.tuning.wrapped_engine import CPU, WrappedEngine, machine
 
@@ -34,17 +35,33 @@ def test_the_worst_output_of_the_worst_frame_counts() -> None:
     assert not compare(reshaped, truth, 1.0).passed
 
 
-def test_the_coarsest_precision_sets_the_tolerance() -> None:
-    network = small_network()
-    exact = ComputeUnit("e", (CPU,), "fp32")
-    coarse = ComputeUnit("e", (CPU,), "bf16")
-    assert tolerance_of([exact], network) < tolerance_of([exact, coarse], network)
+def reference(engines: dict[str, Engine], frame: list[Tensor]) -> Reference:
+    platform, _ = machine(WrappedEngine("a"))
+    return Reference(small_network(), platform, engines, [frame])
 
 
 def test_the_reference_does_without_fusion_what_the_engine_does_with_it() -> None:
+    frame = ordered(small_network(), seeded_frame(small_network().inputs))
+    plain = reference({"onnxruntime": OnnxRuntimeEngine()}, frame)
+    slow = reference({}, frame)  # by the ONNX reference evaluator
+    assert compare(plain.expected, slow.expected, 1e-5).passed
+
+
+def test_a_coarse_precision_may_err_as_much_as_rounding_does() -> None:
     network = small_network()
     frame = ordered(network, seeded_frame(network.inputs))
-    platform, _ = machine(WrappedEngine("a"))
-    plain = Reference(network, platform, {"onnxruntime": OnnxRuntimeEngine()}).outputs([frame])
-    slow = Reference(network, platform, {}).outputs([frame])  # by the ONNX reference evaluator
-    assert compare(plain, slow, 1e-5).passed
+    fresh = reference({"onnxruntime": OnnxRuntimeEngine()}, frame)
+    exact, coarse = (ComputeUnit("e", (CPU,), precision) for precision in ("fp32", "bf16"))
+    assert fresh.tolerance([exact]) == TOLERANCE["fp32"]
+    assert TOLERANCE["bf16"] <= fresh.tolerance([exact, coarse]) <= MOST_ERROR
+    noise = [[np.zeros_like(t) for t in outputs] for outputs in fresh.expected]
+    assert not fresh.verify(noise, [coarse]).passed
+    assert fresh.verify([[rounded(t, "bf16") for t in fresh.expected[0]]], [coarse]).passed
+
+
+def test_rounding_keeps_as_many_digits_as_the_type_has() -> None:
+    third = np.array([1 / 3, 1e6], np.float32)
+    assert rounded(third, "bf16")[0] == np.float32(0.333984375)
+    assert np.isinf(rounded(third, "fp16")[1])
+    whole = np.array([3], np.int64)
+    assert rounded(whole, "bf16") is whole

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsof
 
 PROFILE_WARMUP_RUNS = 2
 
-_PROFILES = count()
+_PROFILES = itertools.count()
 """Numbers the profiles, so that two of one segment never share a file."""
 
 _KERNEL = "_kernel_time"

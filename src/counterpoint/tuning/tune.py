@@ -34,7 +34,8 @@ from counterpoint.tuning.contenders import (
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
-from counterpoint.tuning.verification import Reference, Verification, compare, tolerance_of
+from counterpoint.tuning.reference import Reference
+from counterpoint.tuning.verification import Verification
 
 MAX_ROUNDS = 6
 """Plan, measure, correct at most so often; seldom more than three are needed."""
@@ -200,10 +201,11 @@ class _Tuner:
         self.profiler = Profiler(
             network, platform, engines, store, progress=progress, settings=settings
         )
-        self.meter = CandidateMeter(self.profiler, ordered(network, self.frames[0]))
+        inputs = [ordered(network, frame) for frame in self.frames]
+        self.reference = Reference(network, platform, engines, inputs)
+        self.meter = CandidateMeter(self.profiler, inputs[0])
         self.candidates: dict[tuple[Segment, ...], Candidate] = {}
         self.rejected: list[str] = []
-        self._expected: list[list[Tensor]] | None = None
 
     def measure_singles(self, table: CostTable, fixed: Mapping[int, str] | None) -> None:
         """Times each unit that can run everything (and may, by ``fixed``)."""
@@ -332,13 +334,10 @@ class _Tuner:
         return table.with_layer_times(times)
 
     def _verify(self, candidate: Candidate) -> Verification:
-        frames = [ordered(self.network, frame) for frame in self.frames]
-        if self._expected is None:
-            self._expected = Reference(self.network, self.platform, self.engines).outputs(frames)
         units = [self.platform.unit(segment.unit) for segment in candidate.segments]
         with self._session(candidate) as session:
             outputs = [session.run(None, frame) for frame in self.frames]
-        verification = compare(outputs, self._expected, tolerance_of(units, self.network))
+        verification = self.reference.verify(outputs, units)
         if not verification.passed:
             told = verification.relative_error
             self.rejected.append(

@@ -1,7 +1,7 @@
 """Reads a caffemodel: the weights of each layer, by the layer's name.
 
-Only names and blobs are read. The bytes of a blob are handed out as they stand in the file, after its
-declared shape has been compared with them; no memory is taken on a declared size alone.
+Only names and blobs are read. The bytes of a blob are handed out as they stand in the file, after
+its declared shape has been compared with them; no memory is taken on a declared size alone.
 """
 
 from __future__ import annotations

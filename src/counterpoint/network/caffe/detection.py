@@ -2,8 +2,8 @@
 
 Definition: weiliu89/caffe, branch ssd, ``detection_output_layer.cpp`` and ``bbox_util.cpp``. Caffe
 returns as many rows as it finds; shapes are static here, so there are always ``keep_top_k`` rows an
-image, the unused ones -1 throughout (so does OpenVINO). Rows are ordered as Caffe's: by image, label,
-and falling score.
+image, the unused ones -1 throughout (so does OpenVINO). Rows are ordered as Caffe's: by image,
+label, and falling score.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 from counterpoint.network.caffe.scope import Converter, Float32, Scope
 from counterpoint.network.caffe.shape import top_k
+
+FLOAT = int(TensorProto.FLOAT)
 
 _UNUSED = -1.0
 _LAST = 1e9  # sorts behind every label
@@ -187,10 +189,14 @@ def _chosen(
     most = parameters.nms_param.top_k
     limit = min(count, most) if most > 0 else count
     scores, indices = top_k(scope, scores, limit, 2, (images, kinds, limit))
-    boxes = gathered(scope, boxes, indices, (images, kinds, limit))
     lists = images * kinds
+    boxes = gathered(
+        scope,
+        scope.reshaped(boxes, (lists, count, 4)),
+        scope.reshaped(indices, (lists, limit)),
+    )
     candidates = Candidates(
-        scope.reshaped(boxes, (lists, limit, 4)),
+        boxes,
         scope.reshaped(scores, (lists, 1, limit)),
         centred=False,
     )
@@ -199,18 +205,18 @@ def _chosen(
     return _best(scope, stay, boxes, labels, (images, kinds, limit))
 
 
-def gathered(scope: Scope, boxes: Tensor, indices: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """Boxes ``(..., n, 4)`` at the indices ``(..., k)``."""
+def gathered(scope: Scope, source: Tensor, indices: Tensor, *, dtype: int = FLOAT) -> Tensor:
+    """What ``source`` ``(..., n, *rest)`` holds at ``indices`` ``(..., k)``: ``(..., k, *rest)``."""
     column = scope.emit(
         "Unsqueeze",
-        [indices, scope.ints("axes", [len(sizes)])],
-        (*sizes, 1),
+        [indices, scope.ints("axes", [indices.rank])],
+        (*indices.shape, 1),
         dtype=TensorProto.INT64,
     )
-    four = scope.ints("four", [*sizes, 4])
-    spread = scope.emit("Expand", [column, four], (*sizes, 4), dtype=TensorProto.INT64)
-    axis = len(sizes) - 1
-    return scope.emit("GatherElements", [boxes, spread], (*sizes, 4), axis=axis)
+    shape = (*indices.shape, *source.shape[indices.rank :])
+    return scope.emit(
+        "GatherND", [source, column], shape, dtype=dtype, batch_dims=indices.rank - 1
+    )
 
 
 def _best(
@@ -234,11 +240,9 @@ def _best(
     last = scope.constant("last", _LAST)
     sortable = scope.emit("Where", [used, label, last], label.shape)
     label, order = top_k(scope, sortable, count, 1, (images, count), largest=0)
-    scores = scope.emit("GatherElements", [scores, order], (images, count), axis=1)
-    places = scope.emit(
-        "GatherElements", [places, order], (images, count), axis=1, dtype=TensorProto.INT64
-    )
-    box = gathered(scope, scope.reshaped(boxes, (images, total, 4)), places, (images, count))
+    scores = gathered(scope, scores, order)
+    places = gathered(scope, places, order, dtype=TensorProto.INT64)
+    box = gathered(scope, scope.reshaped(boxes, (images, total, 4)), places)
     ids = np.broadcast_to(np.arange(images, dtype=np.float32)[:, None, None], (images, count, 1))
     return rows(scope, ids, (scope.reshaped(label, (images, count, 1)), box), scores)
 

@@ -1,7 +1,7 @@
 """An ONNX graph under construction: nodes with their static shapes, and weights as they come.
 
-Shapes are computed by the rules of the source format, node by node; ONNX's own inference has to agree
-with them at the end.
+Shapes are computed by the rules of the source format, node by node; ONNX's own inference has to
+agree with them at the end.
 """
 
 from __future__ import annotations
@@ -153,9 +153,9 @@ class Draft:
             self._shapes[name] = self._shapes.pop(tensor.name)
         return replace(tensor, name=name)
 
-    def is_made(self, tensor: Tensor) -> bool:
-        """A node makes it, so that it is no input."""
-        return tensor.name in self._producer
+    def dtype(self, name: str) -> int:
+        """ONNX's number of a tensor's type."""
+        return self._shapes[name][1]
 
     def finish(self, outputs: Sequence[tuple[str, Tensor]]) -> onnx.ModelProto:
         """The model.

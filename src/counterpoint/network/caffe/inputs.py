@@ -1,8 +1,8 @@
 """The inputs of a Caffe network and their shapes.
 
-They stand in the head of a file (``input`` with ``input_dim`` or ``input_shape``), in Input layers, or
-not at all, where a data layer feeds the network in training: its first output is an input then, and
-what it does not say has to be asked for.
+They stand in the head of a file (``input`` with ``input_dim`` or ``input_shape``), in Input layers,
+or not at all, where a data layer feeds the network in training: its first output is an input then,
+and what it does not say has to be asked for.
 """
 
 from __future__ import annotations

@@ -202,8 +202,8 @@ def bias(scope: Scope) -> Sequence[Tensor]:
 def lrn(scope: Scope) -> Sequence[Tensor]:
     """LRN: ``x / (k + alpha / n * sum(x^2))^beta`` over ``n`` channels, or over a window.
 
-    Within a channel Caffe chains layers of its own: an average over the padded window of n x n, and a
-    power with shift 1; ``k`` goes unused there (``lrn_layer.cpp``, ``WithinChannelForward``).
+    Within a channel Caffe chains layers of its own: an average over the padded window of n x n, and
+    a power with shift 1; ``k`` goes unused there (``lrn_layer.cpp``, ``WithinChannelForward``).
     """
     parameters = scope.layer.lrn_param
     x, size = scope.x, int(parameters.local_size)

@@ -1,11 +1,12 @@
 """Where a layer's numbers come from: a caffemodel, or a seed.
 
-Parameters that layers share by name (``param { name: "w" }``) are one tensor; the first layer owns it.
+Parameters that layers share by name (``param { name: "w" }``) are one tensor; the first layer owns
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -32,6 +33,10 @@ class BlobKey:
     index: int
 
 
+Seeding = Callable[[SeededWeights, str, tuple[int, ...]], Float32]
+"""Draws a parameter of that name and shape, where there is no trained one."""
+
+
 class Parameters(Protocol):
     """Hands out a layer's blobs."""
 
@@ -46,12 +51,6 @@ class Parameters(Protocol):
             ModelFileError: It is missing, or has other dimensions.
         """
         ...
-
-
-class Seeding(Protocol):
-    """Draws a parameter of that shape, where there is no trained one."""
-
-    def __call__(self, draw: SeededWeights, name: str, shape: tuple[int, ...]) -> Float32: ...
 
 
 def owner_keys(layers: Sequence[pb.LayerParameter]) -> dict[BlobKey, BlobKey]:
@@ -149,7 +148,8 @@ def bias_seeding(offsets: npt.NDArray[np.float64] | float = 0.0) -> Seeding:
 
     def draw(weights: SeededWeights, name: str, shape: tuple[int, ...]) -> Float32:
         noise = weights.bias(name, np.zeros((prod(shape), 1), np.float32), Moments(0.0, 1.0))
-        return (noise.reshape(shape) - np.broadcast_to(offsets, shape)).astype(np.float32)
+        centred: Float32 = (noise.reshape(shape) - offsets).astype(np.float32)
+        return centred
 
     return draw
 

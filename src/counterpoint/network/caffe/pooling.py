@@ -1,15 +1,16 @@
 """Pooling, by Caffe's own rules.
 
-Caffe rounds the output size up, then drops a last window that would start in the padding; a window may
-thus reach beyond the padded area and is clipped there. Averages count the padding, but nothing beyond
-it (``pooling_layer.cpp``). ONNX's ``ceil_mode`` is read differently by different engines, so the rest
-of the last window is written out as padding here.
+Caffe rounds the output size up, then drops a last window that would start in the padding; a window
+may thus reach beyond the padded area and is clipped there. Averages count the padding, but nothing
+beyond it (``pooling_layer.cpp``). ONNX's ``ceil_mode`` is read differently by different engines, so
+the rest of the last window is written out as padding here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
@@ -68,7 +69,7 @@ def pooling(scope: Scope) -> Sequence[Tensor]:
         )
     shape = (*x.shape[:2], *counts)
     pads = [axis.pad for axis in axes]
-    window = {
+    window: dict[str, Any] = {
         "kernel_shape": [axis.kernel for axis in axes],
         "strides": [axis.stride for axis in axes],
     }

@@ -68,8 +68,8 @@ def read_prototxt(path: Path) -> NetText:
     try:
         if path.stat().st_size > LARGEST_TEXT_BYTES:
             raise ModelFileError(
-                f"larger than {LARGEST_TEXT_BYTES >> 20} MB; a prototxt holds no weights, give them "
-                "as --weights"
+                f"larger than {LARGEST_TEXT_BYTES >> 20} MB; a prototxt holds no weights, "
+                "give them as --weights"
             )
         data = path.read_bytes()
     except OSError as error:

@@ -82,7 +82,7 @@ def caffe_model(
     keep_batchnorm: bool = False,
     phase: str = "TEST",
 ) -> tuple[onnx.ModelProto, WeightFile]:
-    """The ONNX model of a Caffe network, and the file of its large weights; see :func:`read_caffe`."""
+    """The ONNX model, and the file of its large weights; see :func:`read_caffe`."""
     if weights is None and seed is None:
         raise ModelFileError(
             f"{prototxt}: a prototxt holds no weights; give them as --weights NET.caffemodel, or "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.scope import Converter, Scope
@@ -76,7 +77,7 @@ def upsample(scope: Scope) -> Sequence[Tensor]:
     ]
 
 
-def _resized(scope: Scope, x: Tensor, sizes: Sequence[int], **attributes: str) -> Tensor:
+def _resized(scope: Scope, x: Tensor, sizes: Sequence[int], **attributes: Any) -> Tensor:
     if not 1 <= min(sizes) <= max(sizes) <= _LARGEST_EDGE:
         raise scope.fail(f"its output would be {sizes[0]} x {sizes[1]}")
     shape = (*x.shape[:2], *sizes)

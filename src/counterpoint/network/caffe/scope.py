@@ -185,7 +185,8 @@ class Scope:
         if tensor.value is not None:
             return replace(tensor, shape=tuple(shape), value=tensor.value.reshape(shape))
         wanted = self.ints("shape", shape)
-        return self.emit("Reshape", [tensor, wanted], shape, moments=tensor.moments)
+        dtype = self.draft.dtype(tensor.name)
+        return self.emit("Reshape", [tensor, wanted], shape, moments=tensor.moments, dtype=dtype)
 
 
 Converter = Callable[[Scope], Sequence[Tensor]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -55,10 +56,10 @@ def slices(scope: Scope) -> Sequence[Tensor]:
         if size % count:
             raise scope.fail(f"{size} cannot be cut into {count} equal parts")
         borders = list(range(0, size + 1, size // count))
-    if any(end <= start for start, end in zip(borders, borders[1:], strict=False)):
+    if any(end <= start for start, end in pairwise(borders)):
         raise scope.fail(f"its slice points {points} do not ascend within {size}")
     tops = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         shape = (*x.shape[:axis], end - start, *x.shape[axis + 1 :])
         tops.append(_cut(scope, x, {axis: (start, end)}, shape))
     return tops
@@ -99,7 +100,7 @@ def flatten(scope: Scope) -> Sequence[Tensor]:
 
 
 def reshape(scope: Scope) -> Sequence[Tensor]:
-    """Reshape: 0 keeps a dimension, -1 takes what is left; ``axis`` and ``num_axes`` choose some."""
+    """Reshape: 0 keeps a dimension, -1 takes the rest; ``axis`` and ``num_axes`` choose some."""
     parameters = scope.layer.reshape_param
     x = scope.x
     start = parameters.axis if parameters.axis >= 0 else x.rank + parameters.axis + 1

@@ -1,15 +1,16 @@
 """YoloDetectionOutput and Yolov3DetectionOutput of eric612's forks, in standard operators.
 
 Definition: eric612/MobileNet-YOLO, ``yolo_detection_output_layer.cpp`` and
-``yolov3_detection_output_layer.cpp``. Boxes suppress one another whatever their class, so that at most
-one class of each box is left, the best. There are as many rows as boxes, by falling score, the unused
-ones -1 throughout; labels count from 1. Each image of a batch is suppressed by itself.
+``yolov3_detection_output_layer.cpp``. Boxes suppress one another whatever their class, so that at
+most one class of each box is left, the best. There are as many rows as boxes, by falling score, the
+unused ones -1 throughout; labels count from 1. Each image of a batch is suppressed by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,10 +48,10 @@ def yolo_v2(scope: Scope) -> Sequence[Tensor]:
     return _detected(
         scope,
         heads,
-        int(parameters.num_classes),
-        "Softmax",
-        float(least),
-        parameters.nms_threshold,
+        classes=int(parameters.num_classes),
+        activation="Softmax",
+        min_score=float(least),
+        max_overlap=parameters.nms_threshold,
     )
 
 
@@ -76,10 +77,10 @@ def yolo_v3(scope: Scope) -> Sequence[Tensor]:
     return _detected(
         scope,
         heads,
-        int(parameters.num_classes),
-        "Sigmoid",
-        parameters.confidence_threshold,
-        parameters.nms_threshold,
+        classes=int(parameters.num_classes),
+        activation="Sigmoid",
+        min_score=parameters.confidence_threshold,
+        max_overlap=parameters.nms_threshold,
     )
 
 
@@ -93,6 +94,7 @@ def _images(scope: Scope) -> Sequence[Tensor]:
 def _detected(
     scope: Scope,
     heads: Sequence[_Head],
+    *,
     classes: int,
     activation: str,
     min_score: float,
@@ -109,8 +111,8 @@ def _detected(
     single = scope.reshaped(scores, (images, 1, total))
     stay = suppressed(scope, Candidates(boxes, single, centred=True), min_score, bound)
     best, places = top_k(scope, stay, total, 1, (images, total))
-    label = scope.emit("GatherElements", [labels, places], (images, total), axis=1)
-    box = gathered(scope, _corners(scope, boxes), places, (images, total))
+    label = gathered(scope, labels, places)
+    box = gathered(scope, _corners(scope, boxes), places)
     ids = np.broadcast_to(np.arange(images, dtype=np.float32)[:, None, None], (images, total, 1))
     return [rows(scope, ids, (scope.reshaped(label, (images, total, 1)), box), best)]
 
@@ -140,7 +142,7 @@ def _decoded(
     grown = scope.emit("Exp", [size], size.shape)
     extent = scope.emit("Mul", [grown, anchors], size.shape)
     box = scope.emit("Concat", [centre, extent], (images, boxes * cells, 4), axis=2)
-    attributes = {"axis": 2} if activation == "Softmax" else {}
+    attributes: dict[str, Any] = {"axis": 2} if activation == "Softmax" else {}
     chances = scope.emit(activation, [kinds], kinds.shape, **attributes)
     objectness = scope.emit("Sigmoid", [sure], sure.shape)
     scores = scope.emit("Mul", [chances, objectness], kinds.shape)
