@@ -140,7 +140,8 @@ class FakeSegment:
 
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         assert not self.closed, "run after close"
-        assert len(inputs) == len(self.segment.inputs)
+        if len(inputs) != len(self.segment.inputs):
+            raise ValueError(f"{len(inputs)} inputs instead of {len(self.segment.inputs)}")
         tensors = {}
         for spec, array in zip(self.segment.inputs, inputs, strict=True):
             assert array.flags.c_contiguous

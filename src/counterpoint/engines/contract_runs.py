@@ -56,6 +56,11 @@ class RunChecks:
         ):
             yield from self._guarded(check)
 
+    def _frames(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Copies: an engine that writes to its inputs must not spoil the other checks."""
+        first, second = self.case.frames
+        return [array.copy() for array in first], [array.copy() for array in second]
+
     def _guarded(self, check: Callable[[], Iterator[str]]) -> Iterator[str]:
         try:
             yield from check()
@@ -69,19 +74,18 @@ class RunChecks:
 
     def _outputs(self) -> Iterator[str]:
         with self._compiled() as compiled:
-            for frame, expected in zip(self.case.frames, self.case.expected, strict=True):
+            for frame, expected in zip(self._frames(), self.case.expected, strict=True):
                 yield from self._differences(compiled.run(frame), expected)
         shared = self.engine.compile(self.whole, self.unit, exclusive=False)
         with closing(shared) as compiled:
             yield from self._differences(
-                compiled.run(self.case.frames[0]), self.case.expected[0], "not exclusive"
+                compiled.run(self._frames()[0]), self.case.expected[0], "not exclusive"
             )
 
     def _ownership(self) -> Iterator[str]:
-        first, second = self.case.frames
+        first, second = self._frames()
         for array in (*first, *second):
             array.flags.writeable = False
-        before = [array.copy() for array in first]
         with self._compiled() as compiled:
             outputs = compiled.run(first)
             copies = [np.array(output) for output in outputs]
@@ -90,13 +94,13 @@ class RunChecks:
                 yield "a later run changes the outputs of an earlier one"
         if not _same(outputs, copies):
             yield "close changes the outputs of a run"
-        if not _same(first, before):
+        if not _same(first, self.case.frames[0]):
             yield "run writes to its inputs"
         if any(np.shares_memory(a, b) for a in outputs for b in first):
             yield "an output shares memory with an input"
 
     def _input_count(self) -> Iterator[str]:
-        frame = list(self.case.frames[0])
+        frame = self._frames()[0]
         with self._compiled() as compiled:
             for wrong in (frame[:-1], [*frame, frame[0]]):
                 try:
@@ -113,7 +117,7 @@ class RunChecks:
 
     def _threads(self) -> Iterator[str]:
         with self._compiled() as compiled, ThreadPoolExecutor(1) as other:
-            for frame, expected in zip(self.case.frames, self.case.expected, strict=True):
+            for frame, expected in zip(self._frames(), self.case.expected, strict=True):
                 outputs = other.submit(compiled.run, frame).result()
                 yield from self._differences(outputs, expected, "in another thread")
 
@@ -128,7 +132,7 @@ class RunChecks:
             network.subnetwork(range(count // 2, count)),
         )
         with self._compiled(head) as first, self._compiled(tail) as second:
-            for frame, expected in zip(self.case.frames, self.case.expected, strict=True):
+            for frame, expected in zip(self._frames(), self.case.expected, strict=True):
                 names = [spec.name for spec in network.inputs]
                 tensors = dict(zip(names, frame, strict=True))
                 for compiled, part in ((first, head), (second, tail)):
@@ -145,7 +149,7 @@ class RunChecks:
 
     def _profile(self) -> Iterator[str]:
         with self._compiled() as plain:
-            plain.run(self.case.frames[0])
+            plain.run(self._frames()[0])
             if plain.profile() is not None:
                 yield "a segment compiled without profile=True has a profile"
         layers = set(range(len(self.case.network.layers)))
@@ -153,7 +157,7 @@ class RunChecks:
         with closing(profiling) as compiled:
             for _ in range(RUNS_PROFILED):
                 yield from self._differences(
-                    compiled.run(self.case.frames[0]), self.case.expected[0], "while profiling"
+                    compiled.run(self._frames()[0]), self.case.expected[0], "while profiling"
                 )
             profile = compiled.profile()
         if profile is None:
@@ -167,7 +171,7 @@ class RunChecks:
         with self._compiled() as unused:
             unused.close()
         compiled = self.engine.compile(self.whole, self.unit, profile=True)
-        compiled.run(self.case.frames[0])
+        compiled.run(self._frames()[0])
         compiled.close()
         compiled.close()
         return iter(())  # an exception is the only way to fail

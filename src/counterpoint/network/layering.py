@@ -19,7 +19,7 @@ from counterpoint.network.grouping import (
 from counterpoint.network.onnx_graph import OnnxGraph, reads
 from counterpoint.network.weights import is_inline
 
-MAX_NODES = 1_000_000
+MAX_NODES = 200_000
 """Of all layers together: each takes along the nodes that compute its constants."""
 
 INTEGER_OPERATORS = frozenset({"QuantizeLinear", "DequantizeLinear"})

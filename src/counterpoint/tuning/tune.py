@@ -44,10 +44,17 @@ WORTH_A_SWITCH = 0.99
 """A mixed plan must take at most this part of the best single unit's time, measured in turn, and
 less than that unit in nine rounds of ten."""
 
-CLOSE = 1.15
-"""Candidates up to this many times as slow as the fastest are compared on the clock again."""
+CLOSE = {True: 2.0, False: 1.15}
+"""Candidates up to this many times as slow as the fastest are compared on the clock again: single
+units (``True``) and mixed plans. Measurements out of the store may be from a time when the
+machine was faster or slower by half, so a single unit gets a second chance."""
 
-FINALISTS = 3
+FINALISTS = {True: 4, False: 2}
+"""At most so many single units, and so many mixed plans."""
+
+TINY_LAYER_MACS = 1_000_000
+"""Units with fewer threads than cores are worth measuring where the mean layer has less work than
+this: some 20 us on one core, of which waking other threads takes about half."""
 
 AGREEMENT = 0.05
 """Prediction and measurement agree when they differ by no more than this part."""
@@ -100,10 +107,13 @@ def chosen_units(
     """
     own = ("fp32", "int8") if network.is_quantised else ("fp32",)
     wanted = own if precisions is None else tuple(precisions)
+    has_tiny_layers = network.macs < TINY_LAYER_MACS * len(network.layers)
     found = tuple(
         unit
         for unit in units
-        if unit.precision in wanted and (unit.precision != "int8" or network.is_quantised)
+        if unit.precision in wanted
+        and (unit.precision != "int8" or network.is_quantised)
+        and (has_tiny_layers or unit.setting("threads") is None)
     )
     if not found:
         have = ", ".join(sorted({unit.precision for unit in units})) or "none"
@@ -290,12 +300,13 @@ class _Tuner:
         """
         found: list[tuple[Candidate, Verification]] = []
         for candidate in ranked:
-            if candidate.label in {other.label for other, _ in found}:
+            alone = len(candidate.segments) == 1
+            alike = [other for other, _ in found if (len(other.segments) == 1) == alone]
+            if candidate.label in {other.label for other in alike}:
                 continue  # the same units, cut elsewhere, and slower
-            near = not found or candidate.latency_ns <= CLOSE * found[0][0].latency_ns
-            single = len(candidate.segments) == 1
-            first_single = single and all(len(other.segments) > 1 for other, _ in found)
-            if first_single or (near and len(found) < FINALISTS):
+            limit_ns = CLOSE[alone] * found[0][0].latency_ns if found else candidate.latency_ns
+            near = candidate.latency_ns <= limit_ns and len(alike) < FINALISTS[alone]
+            if near or (alone and not alike):
                 verification = self._verify(candidate)
                 if verification.passed:
                     found.append((candidate, verification))

@@ -14,9 +14,9 @@ TOLERANCE: Mapping[str, float] = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 8e-2, "int
 """Relative error (Euclidean norm) of an output that a precision may always make.
 
 Rounding to p bits of fraction is off by 2**-(p+1) at most: fp32 6e-8, fp16 5e-4, bf16 4e-3. The
-limits for fp16 and bf16 are twenty such roundings; a network that is more sensitive is allowed more by
-:meth:`counterpoint.tuning.reference.Reference.tolerance`. In fp32 engines sum in other orders and
-transform (Winograd), which costs some digits. ``int8`` is for networks that are quantised by
+limits for fp16 and bf16 are twenty such roundings; a network that is more sensitive is allowed more
+by :meth:`counterpoint.tuning.reference.Reference.tolerance`. In fp32 engines sum in other orders
+and transform (Winograd), which costs some digits. ``int8`` is for networks that are quantised by
 their makers: engines round ties differently.
 These limits tell a wrong plan from a coarse one; what accuracy a task needs is the user's to say.
 """

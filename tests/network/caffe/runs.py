@@ -95,6 +95,10 @@ class Converted:
         names_out = [value.name for value in session.get_outputs()]
         return dict(zip(names_out, session.run(None, dict(inputs)), strict=True))
 
+    def session(self) -> onnxruntime.InferenceSession:
+        """ONNX Runtime's session."""
+        return onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+
     def reference(self, inputs: Arrays) -> dict[str, Any]:
         """Outputs by name, from ONNX's reference evaluator."""
         evaluator = ReferenceEvaluator(str(self.path), new_ops=[LRN])

@@ -214,9 +214,7 @@ def gathered(scope: Scope, source: Tensor, indices: Tensor, *, dtype: int = FLOA
         dtype=TensorProto.INT64,
     )
     shape = (*indices.shape, *source.shape[indices.rank :])
-    return scope.emit(
-        "GatherND", [source, column], shape, dtype=dtype, batch_dims=indices.rank - 1
-    )
+    return scope.emit("GatherND", [source, column], shape, dtype=dtype, batch_dims=indices.rank - 1)
 
 
 def _best(

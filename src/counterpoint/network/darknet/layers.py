@@ -80,7 +80,7 @@ class Conversion:
                         raise
                     raise section.fail(str(error)) from error
             self.made.append(self.x)
-        if not self.outputs:
+        if sections[-1].kind not in (*DETECTIONS, "cost") or not self.outputs:
             self.outputs.append(("output", self.x))
         return self.draft.finish(self.outputs)
 
