@@ -153,7 +153,8 @@ class OnnxRuntimeEngine:
                 session = library.InferenceSession(str(path), options)
         except Exception as error:
             raise compile_failure(segment, unit, error) from error
-        return OnnxRuntimeSegment(segment, unit, session, profile)
+        bound = BoundTensors.of(segment, unit, session)
+        return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
         """``InferenceSession(path)`` with every provider that is installed, then ``run``.
@@ -175,7 +176,7 @@ class OnnxRuntimeEngine:
             )
         except Exception as error:
             raise EngineError(f"ONNX Runtime refuses {network.name}: {told(error)}") from error
-        return OnnxRuntimeSegment(segment, unit, session, profiled=False)
+        return OnnxRuntimeSegment(segment, unit, session)
 
 
 def _options(library: Any, unit: ComputeUnit, exclusive: bool) -> Any:
@@ -204,15 +205,21 @@ class OnnxRuntimeSegment:
     """An inference session with its input and output names bound."""
 
     def __init__(
-        self, segment: Subnetwork, unit: ComputeUnit, session: Any, profiled: bool
+        self,
+        segment: Subnetwork,
+        unit: ComputeUnit,
+        session: Any,
+        *,
+        profiled: bool = False,
+        bound: BoundTensors | None = None,
     ) -> None:
         self._segment = segment
         self._unit = unit
         self._session = session
         self._profiled = profiled
+        self._bound = bound
         self._input_names = tuple(spec.name for spec in segment.inputs)
         self._output_names = [spec.name for spec in segment.outputs]
-        self._bound = BoundTensors.of(segment, unit, session)
 
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""

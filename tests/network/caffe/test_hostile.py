@@ -45,7 +45,8 @@ def weights_of(**blobs: tuple[tuple[int, ...], bytes]) -> bytes:
         blob = layer.blobs.add()
         blob.shape.dim.extend(shape)
         blob.data.append(data)
-    return net.SerializeToString()
+    data: bytes = net.SerializeToString()
+    return data
 
 
 @pytest.mark.parametrize(

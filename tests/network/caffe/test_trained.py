@@ -136,7 +136,7 @@ def test_ultraface_from_caffe_is_ultraface_from_onnx() -> None:
         assert np.abs(ours[2] - faced[2]).max() < 2e-5
         corners = decode_offsets(ours[4][0].astype(np.float64), (240, 320))
         assert np.abs(corners - faced[4][0]).max() < 2e-5
-        placement = preset("ultraface").placement(image, spec)
+        placement = preset("ultraface").placement(image.shape[:2], spec)
         found = find_faces(list(ours.values()), placement, boxes="offsets")
         assert len(found) == faces
 

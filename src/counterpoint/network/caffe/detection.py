@@ -206,7 +206,7 @@ def _chosen(
 
 
 def gathered(scope: Scope, source: Tensor, indices: Tensor, *, dtype: int = FLOAT) -> Tensor:
-    """What ``source`` ``(..., n, *rest)`` holds at ``indices`` ``(..., k)``: ``(..., k, *rest)``."""
+    """What `x`: ``(..., k, *rest)``."""
     column = scope.emit(
         "Unsqueeze",
         [indices, scope.ints("axes", [indices.rank])],
