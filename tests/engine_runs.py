@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.engines.registry import all_engines
-from counterpoint.network.graph import Network
+from counterpoint.network.graph import Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
 CPU = Device("CPU", DeviceKind.CPU)
@@ -30,26 +30,38 @@ def random_frame(network: Network, scale: float = 1.0, seed: int = 0) -> dict[st
     }
 
 
+def run_segment(
+    segment: Subnetwork, tensors: Mapping[str, Tensor], engine: str = "onnxruntime"
+) -> list[Tensor]:
+    """The segment's outputs, each checked against its spec.
+
+    Args:
+        segment: What to run, compiled by itself.
+        tensors: At least its inputs, by name.
+        engine: By name.
+    """
+    software = all_engines()[engine]
+    unit = unit_for(segment.network, software)
+    with closing(software.compile(segment, unit)) as compiled:
+        outputs = list(compiled.run([tensors[spec.name] for spec in segment.inputs]))
+    for spec, output in zip(segment.outputs, outputs, strict=True):
+        assert spec.dtype == str(output.dtype), spec.name
+        assert spec.shape in (None, output.shape), spec.name
+    return outputs
+
+
 def run_parts(
     network: Network,
     parts: Sequence[Iterable[int]],
     frame: Mapping[str, Tensor],
     engine: str = "onnxruntime",
 ) -> list[Tensor]:
-    """The network's outputs, its parts run one after another, each compiled by itself.
-
-    Every tensor that crosses a border is checked against its spec.
-    """
-    software = all_engines()[engine]
-    unit = unit_for(network, software)
+    """The network's outputs, its parts (layer indices) run one after another."""
     tensors = dict(frame)
     for part in parts:
         segment = network.subnetwork(part)
-        with closing(software.compile(segment, unit)) as compiled:
-            outputs = compiled.run([tensors[spec.name] for spec in segment.inputs])
-        for spec, output in zip(segment.outputs, outputs, strict=True):
-            assert (spec.dtype, spec.shape) == (str(output.dtype), output.shape), spec.name
-            tensors[spec.name] = output
+        outputs = run_segment(segment, tensors, engine)
+        tensors |= {spec.name: out for spec, out in zip(segment.outputs, outputs, strict=True)}
     return [tensors[spec.name] for spec in network.outputs]
 
 

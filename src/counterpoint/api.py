@@ -40,7 +40,8 @@ def devices(*, cpu_groups: str | None = None, only: Sequence[str] | None = None)
 
     Args:
         cpu_groups: Cut the CPU into groups of cores, e.g. ``"1,1"`` or ``"P,E"``.
-        only: Keep units whose name contains one of these (``CPU``, ``openvino``, ``GPU.0``).
+        only: Keep the units of these names, or whose names contain them (``CPU``, ``openvino``,
+            ``GPU.0``).
 
     Raises:
         UserInputError: The groups do not fit, or nothing is left.
@@ -49,10 +50,15 @@ def devices(*, cpu_groups: str | None = None, only: Sequence[str] | None = None)
     engines = planning_engines()
     platform = with_units(host_platform(cpu_groups=groups), engines)
     if only:
-        kept = tuple(u for u in platform.units if any(word in u.name for word in only))
+        names = {unit.name for unit in platform.units}
+        kept = tuple(
+            unit
+            for unit in platform.units
+            if any(word == unit.name or (word not in names and word in unit.name) for word in only)
+        )
         if not kept:
-            names = ", ".join(unit.name for unit in platform.units) or "none"
-            raise UserInputError(f"no unit matches {', '.join(only)}; there are: {names}")
+            known = ", ".join(unit.name for unit in platform.units) or "none"
+            raise UserInputError(f"no unit matches {', '.join(only)}; there are: {known}")
         platform = Platform(
             platform.name,
             platform.fingerprint,

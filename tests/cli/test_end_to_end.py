@@ -106,7 +106,7 @@ def test_tune_names_its_plan_after_the_model(
     call: Call, model: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ended = call("tune", model, "--store", store, "-d", "onnxruntime")
+    ended = call("tune", model, "--store", store, "-d", "onnxruntime:CPU@fp32")
     assert ended.status == 0
     assert load_plan(tmp_path / "tiny.plan.json").units == ("onnxruntime:CPU@fp32",)
     assert "the only unit that was asked for" in ended.out

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fake_engine import FakeEngine, fake_frame, fake_network, reference_outputs
 
 from counterpoint.engines import onnxruntime, openvino
 from counterpoint.engines.contract import check_engine
@@ -19,6 +18,7 @@ from counterpoint.engines.registry import all_engines
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
+from tests.fake_engine import FakeEngine, fake_frame, fake_network, reference_outputs
 
 CPU = Device("CPU", DeviceKind.CPU)
 GROUPS = (

@@ -6,13 +6,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.engine_runs import random_frame, unit_for
-from tests.shared_data import require
 
 from counterpoint.engines.onnxruntime import attribute_events, layer_named
 from counterpoint.engines.openvino import layer_behind
 from counterpoint.engines.registry import all_engines
 from counterpoint.network.loading import load
+from tests.engine_runs import random_frame, unit_for
+from tests.shared_data import require
 
 LABELS = {"conv": 0, "conv_1": 1, "relu_out": 1, "pool": 2}
 

@@ -7,11 +7,11 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-from tests.fake_engine import FakeEngine
 
 from counterpoint.engines import registry
 from counterpoint.errors import EngineError
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind, Platform
+from tests.fake_engine import FakeEngine
 
 CPU = Device("CPU", DeviceKind.CPU)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.onnx_models import kernel, loaded, model
 
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.registry import all_engines
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
+from tests.onnx_models import kernel, loaded, model
 
 WORK_NS = 300_000_000
 """CPU time that each thread spends in the engine at least; the kernel counts in steps of 10 ms."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import onnx
 import pytest
 
@@ -88,3 +89,28 @@ def test_an_input_that_is_returned_and_read(tmp_path: Path) -> None:
     frame = random_frame(network)
     passed, _ = run_whole(network, frame)
     assert relative_error([passed], [frame["x"]]) == 0
+
+
+def test_branches_and_loops_read_tensors_from_outside(tmp_path: Path) -> None:
+    """A sub-graph may name tensors of the main graph without listing them as inputs."""
+    made = model(
+        "a = Relu(x) k = Neg(w) l = Loop(times, on, x)<"
+        "body = b (int64 i, bool go, float[1,4,6,6] v) => (bool further, float[1,4,6,6] sum) "
+        "{ further = Identity(go) d = Add(v, a) sum = Mul(d, k) }> "
+        "y = If(c)<then_branch = t () => (float[1,4,6,6] o) { o = Add(l, a) }, "
+        "else_branch = e () => (float[1,4,6,6] p) { p = Sub(l, a) }>",
+        inputs="float[1,4,6,6] x, bool c",
+        w=np.full((4, 1, 1), 0.5, np.float32),
+        times=np.array(3, np.int64),
+        on=np.array(True),
+    )
+    network = loaded(made, tmp_path)
+    assert [layer.kind for layer in network.layers] == ["Relu", "Loop", "If"]
+    for choice in (True, False):
+        frame = random_frame(network) | {"c": np.array(choice)}
+        value, positive = frame["x"], np.maximum(frame["x"], 0)
+        for _ in range(3):
+            value = (value + positive) * np.float32(-0.5)
+        wanted = value + positive if choice else value - positive
+        for parts in ([range(3)], [[0], [1], [2]], [[0, 1], [2]]):
+            assert relative_error(run_parts(network, parts, frame), [wanted]) < 1e-6

@@ -153,7 +153,7 @@ class OnnxRuntimeEngine:
                 session = library.InferenceSession(str(path), options)
         except Exception as error:
             raise compile_failure(segment, unit, error) from error
-        bound = BoundTensors.of(segment, unit, session)
+        bound = BoundTensors.of(library, segment, unit, session)
         return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:

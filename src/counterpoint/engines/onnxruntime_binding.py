@@ -19,9 +19,7 @@ of 26 us (MNIST, EPYC, ONNX Runtime 1.31, own measurement); copying 64 KB takes 
 class BoundTensors:
     """Buffers of our own that a session reads and writes, and the copies in and out of them."""
 
-    def __init__(self, segment: Subnetwork, session: Any) -> None:
-        import onnxruntime
-
+    def __init__(self, library: Any, segment: Subnetwork, session: Any) -> None:
         self._session = session
         self._binding = session.io_binding()
         self._inputs = [np.empty(spec.shape or (), spec.dtype) for spec in segment.inputs]
@@ -29,18 +27,21 @@ class BoundTensors:
         for spec, buffer in zip(segment.inputs, self._inputs, strict=True):
             self._binding.bind_cpu_input(spec.name, buffer)
         for spec, buffer in zip(segment.outputs, self._outputs, strict=True):
-            value = onnxruntime.OrtValue.ortvalue_from_numpy(buffer)
+            value = library.OrtValue.ortvalue_from_numpy(buffer)
             self._binding.bind_ortvalue_output(spec.name, value)
 
     @classmethod
-    def of(cls, segment: Subnetwork, unit: ComputeUnit, session: Any) -> BoundTensors | None:
+    def of(
+        cls, library: Any, segment: Subnetwork, unit: ComputeUnit, session: Any
+    ) -> BoundTensors | None:
         """Bound tensors where they pay: small ones of known shape, on the CPU's own provider."""
         specs = (*segment.inputs, *segment.outputs)
         sizes = [_bindable_bytes(spec) for spec in specs]
-        if unit.setting("provider") or None in sizes:
-            return None
+        passed_on = {spec.name for spec in segment.inputs} & {s.name for s in segment.outputs}
+        if unit.setting("provider") or None in sizes or passed_on:
+            return None  # an output that is an input is not written where it is bound
         total = sum(size for size in sizes if size is not None)
-        return cls(segment, session) if total <= COPY_BYTES else None
+        return cls(library, segment, session) if total <= COPY_BYTES else None
 
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoint.engines.cpu_threads import thread_count
-from counterpoint.engines.failures import compile_failure, run_failure
+from counterpoint.engines.failures import MAX_REASON_CHARACTERS, compile_failure, run_failure
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
@@ -180,12 +180,13 @@ def _config(unit: ComputeUnit, profile: bool) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """The line of an OpenVINO message that says something, short."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The lines of an OpenVINO message that say something; those of its summary if it has one."""
+    text = str(error).rpartition("Summary:")[2]
+    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
     told = [
         line for line in lines if not line.startswith(("Exception from", "Check '", "FrontEnd"))
     ]
-    return " ".join((told or lines or ["no reason given"])[:2])[:300]
+    return " ".join((told or lines or ["no reason given"])[:2])[:MAX_REASON_CHARACTERS]
 
 
 class OpenVinoSegment:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
@@ -28,7 +29,9 @@ def spec_of(value: ValueInfoProto) -> TensorSpec:
 
 
 def value_of(spec: TensorSpec) -> ValueInfoProto:
-    """The inverse of :func:`spec_of`."""
+    """The inverse of :func:`spec_of`; engines infer a type that is not known here."""
+    if spec.dtype == "undefined":
+        return ValueInfoProto(name=spec.name)
     return onnx.helper.make_tensor_value_info(spec.name, element_type(spec.dtype), spec.shape)
 
 
@@ -49,10 +52,6 @@ def element_type(dtype: str) -> int:
     special = {"bfloat16": TensorProto.BFLOAT16, "string": TensorProto.STRING}
     if dtype in special:
         return int(special[dtype])
-    if dtype == "undefined":
-        return int(TensorProto.UNDEFINED)
-    import numpy as np
-
     return int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
@@ -136,9 +135,7 @@ class OnnxGraph:
             [value_of(spec) for spec in outputs],
             initializer=[t for name, t in self.constants.items() if name in needed],
             value_info=[
-                value_of(self.specs[name])
-                for name in sorted(made - border)
-                if name in self.specs and self.specs[name].dtype != "undefined"
+                value_of(self.specs[name]) for name in sorted(made - border) if name in self.specs
             ],
         )
         return onnx.helper.make_model(

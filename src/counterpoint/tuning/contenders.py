@@ -71,7 +71,7 @@ def compare_in_turn(
     *,
     rounds: int,
     progress: Progress,
-    block_ns: int = 60_000_000,
+    block_ns: int = 40_000_000,
 ) -> Comparison:
     """Times contenders in turn, all in memory at once unless the network is large."""
     large = network.weight_bytes > LARGE_BYTES

@@ -59,7 +59,7 @@ this: some 20 us on one core, of which waking other threads takes about half."""
 AGREEMENT = 0.05
 """Prediction and measurement agree when they differ by no more than this part."""
 
-MAX_COMPARISONS = 3
+MAX_COMPARISONS = 2
 """Where they do not agree, the finalists' segments are measured and compared again so often."""
 
 
@@ -376,7 +376,7 @@ class _Tuner:
             )
             self.rejected += reasons
         comparison = compare_in_turn(
-            self.network, contenders | installed, rounds=9, progress=self.progress
+            self.network, contenders | installed, rounds=7, progress=self.progress
         )
         return comparison, tuple(installed)
 

@@ -45,8 +45,8 @@ def weights_of(**blobs: tuple[tuple[int, ...], bytes]) -> bytes:
         blob = layer.blobs.add()
         blob.shape.dim.extend(shape)
         blob.data.append(data)
-    data: bytes = net.SerializeToString()
-    return data
+    serialised: bytes = net.SerializeToString()
+    return serialised
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from tests.network.caffe.runs import Converted
-from tests.shared_data import require
 
 from counterpoint.frames.detections import decode_offsets, find_faces
 from counterpoint.frames.images import read_image
 from counterpoint.frames.preprocessing import Preprocessing
 from counterpoint.frames.presets import preset
 from counterpoint.network.graph import TensorSpec
+from tests.network.caffe.runs import Converted
+from tests.shared_data import require
 
 PHOTOGRAPHS = ("kitten", "cat", "finch")
 
@@ -136,7 +136,7 @@ def test_ultraface_from_caffe_is_ultraface_from_onnx() -> None:
         assert np.abs(ours[2] - faced[2]).max() < 2e-5
         corners = decode_offsets(ours[4][0].astype(np.float64), (240, 320))
         assert np.abs(corners - faced[4][0]).max() < 2e-5
-        placement = preset("ultraface").placement(image.shape[:2], spec)
+        placement = preset("ultraface").placement((image.shape[0], image.shape[1]), spec)
         found = find_faces(list(ours.values()), placement, boxes="offsets")
         assert len(found) == faces
 

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tests.shared_data import require
 
 from counterpoint.errors import ModelFileError
 from counterpoint.network.darknet import darknet_model, read_darknet
 from counterpoint.network.loading import load
+from tests.shared_data import require
 
 SMALL = """
 [net]

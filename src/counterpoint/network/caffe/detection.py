@@ -206,7 +206,7 @@ def _chosen(
 
 
 def gathered(scope: Scope, source: Tensor, indices: Tensor, *, dtype: int = FLOAT) -> Tensor:
-    """What `x`: ``(..., k, *rest)``."""
+    """What ``(..., n, *rest)`` holds at the indices ``(..., k)``: ``(..., k, *rest)``."""
     column = scope.emit(
         "Unsqueeze",
         [indices, scope.ints("axes", [indices.rank])],

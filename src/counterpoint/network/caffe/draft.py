@@ -167,6 +167,7 @@ class Draft:
             ModelFileError: Nothing is returned.
         """
         values = []
+        self._tell_nodes_apart()
         for name, tensor in outputs:
             if tensor.name != name:
                 self.node("Identity", [tensor.name], name, tensor.shape)
@@ -192,6 +193,16 @@ class Draft:
             ir_version=IR_VERSION,
             opset_imports=[helper.make_opsetid("", OPSET)],
         )
+
+    def _tell_nodes_apart(self) -> None:
+        """A layer may be several nodes, and layers may share a name."""
+        taken: set[str] = set()
+        for node in self._nodes:
+            name, number = node.name, 1
+            while node.name in taken:
+                number += 1
+                node.name = f"{name}~{number}"
+            taken.add(node.name)
 
     def _info(self, name: str) -> tuple[int, tuple[int, ...]]:
         shape, dtype = self._shapes[name]

@@ -206,10 +206,11 @@ def reorg(scope: Scope) -> Sequence[Tensor]:
         raise scope.fail("it needs an image, and a stride")
     batch, channels, height, width = x.shape
     square = stride * stride
-    if channels % square or height % stride or width % stride:
+    reverse = scope.layer.reorg_param.reverse
+    if channels % square or (not reverse and (height % stride or width % stride)):
         raise scope.fail(f"stride {stride} does not divide {x.shape}")
     planes = channels // square
-    if scope.layer.reorg_param.reverse:
+    if reverse:
         parts = scope.reshaped(x, (batch, stride, stride, planes, height, width))
         order = (0, 3, 4, 1, 5, 2)
         shape = (batch, planes, height * stride, width * stride)
