@@ -17,7 +17,17 @@ from counterpoint.cli.main import main
 from counterpoint.errors import EngineError, InternalError, ModelFileError, StoreError
 from tests.cli.conftest import Call
 
-VERBS = ("devices", "inspect", "tune", "run", "profile", "plan", "simulate", "explain")
+VERBS = (
+    "devices",
+    "inspect",
+    "tune",
+    "run",
+    "profile",
+    "plan",
+    "simulate",
+    "explain",
+    "convert",
+)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from counterpoint import __version__
+from counterpoint.cli.convert import convert
 from counterpoint.cli.devices import devices
 from counterpoint.cli.explain import explain
 from counterpoint.cli.inspect import inspect
@@ -57,7 +58,7 @@ def counterpoint(
 
 
 app.callback(help=help_text(counterpoint))(counterpoint)
-for command in (devices, inspect, tune, run, profile, plan, simulate, explain):
+for command in (devices, inspect, tune, run, profile, plan, simulate, explain, convert):
     app.command(command.__name__)(verb(command))
 
 

@@ -52,10 +52,21 @@ class NetworkOptions:
 
     model: Annotated[
         str | None,
-        Argument(metavar="MODEL", help="A model file, or zoo:NAME (zoo:squeezenet_v1.1)."),
+        Argument(
+            metavar="MODEL",
+            help="An .onnx, .prototxt or .cfg file, or zoo:NAME (zoo:squeezenet_v1.1).",
+        ),
     ] = None
     model_option: Annotated[
         str | None, Option("-m", "--model", metavar="MODEL", help="The same as an option.")
+    ] = None
+    weights: Annotated[
+        Path | None,
+        Option(
+            "--weights",
+            metavar="FILE",
+            help="Trained weights of a .prototxt (.caffemodel) or a .cfg (.weights).",
+        ),
     ] = None
     batch: Annotated[
         int | None, Option("-b", "--batch", min=1, metavar="N", help="Images in a frame.")
@@ -65,10 +76,16 @@ class NetworkOptions:
         Option("--shape", metavar="NAME=1x3x224x224", help="Shape of an input; repeatable."),
     ] = None
     seed: Annotated[
-        int | None, Option("--seed", min=0, metavar="N", help="Of the zoo's weights. Default: 0.")
+        int | None,
+        Option(
+            "--seed",
+            min=0,
+            metavar="N",
+            help="Of random weights: the zoo's (default 0), or of a .prototxt or .cfg without any.",
+        ),
     ] = None
     keep_batchnorm: Annotated[
-        bool, Option("--keep-batchnorm", help="Zoo: leave BatchNorm unfolded.")
+        bool, Option("--keep-batchnorm", help="Not .onnx: leave BatchNorm unfolded.")
     ] = False
 
     @property
@@ -106,13 +123,12 @@ class NetworkOptions:
         shapes = parse_shapes(self.shape or ())
         if self.path is None and shapes:
             raise UserInputError("--shape is for model files: the zoo's networks have one size")
-        if self.path is not None and (self.seed is not None or self.keep_batchnorm):
-            raise UserInputError("--seed and --keep-batchnorm are for the zoo, not for files")
         return load(
             self.name,
+            weights=self.weights,
             batch=self.batch,
             input_shapes=shapes or None,
-            seed=self.seed or 0,
+            seed=self.seed,
             keep_batchnorm=self.keep_batchnorm,
         )
 

@@ -46,7 +46,7 @@ class ModelDraft:
         self._model.graph.initializer.append(constant)
         self._constants.append(constant)
 
-    def add_node(self, op_type: str, name: str, inputs: Sequence[str], **attributes: Any) -> None:  # noqa: ANN401
+    def add_node(self, op_type: str, name: str, inputs: Sequence[str], **attributes: Any) -> None:
         """Append a node whose one output carries the node's name."""
         self._model.graph.node.append(
             helper.make_node(op_type, inputs, [name], name=name, **attributes)
