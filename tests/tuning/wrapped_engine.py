@@ -86,7 +86,8 @@ class WrappedEngine:
         self.compiled.append(names)
         if self.breaks_on in names:
             raise EngineError(f"{unit.name} chokes on {self.breaks_on}", unit=unit.name)
-        plain = replace(unit, engine="onnxruntime")
+        # One thread: five sessions whose threads spin for each other's cores tell no time.
+        plain = replace(unit, engine="onnxruntime", settings=(("threads", "1"),))
         parts = [segment.network.subnetwork([layer.index]) for layer in segment.layers]
         return WrappedSegment(
             self,

@@ -56,6 +56,9 @@ TINY_LAYER_MACS = 1_000_000
 """Units with fewer threads than cores are worth measuring where the mean layer has less work than
 this: some 20 us on one core, of which waking other threads takes about half."""
 
+DUEL = 1.1
+"""Two single units that are no further apart than this are compared once more, alone."""
+
 AGREEMENT = 0.05
 """Prediction and measurement agree when they differ by no more than this part."""
 
@@ -387,10 +390,30 @@ class _Tuner:
         by_time = sorted(verified, key=lambda pair: comparison.relative(pair[0].label))
         best = by_time[0]
         singles = [pair for pair in by_time if len(pair[0].segments) == 1]
-        if len(best[0].segments) == 1 or not singles:
+        if not singles:
             return best
+        if len(best[0].segments) == 1:
+            return self._duel(singles, comparison)
         ratio, _, high = comparison.ratio(best[0].label, singles[0][0].label)
         return best if ratio <= WORTH_A_SWITCH and high < 1 else singles[0]
+
+    def _duel(
+        self, singles: Sequence[tuple[Candidate, Verification]], comparison: Comparison
+    ) -> tuple[Candidate, Verification]:
+        """The faster of the two best single units; where they are close, by a comparison of the two
+        alone, which neither other contenders nor their threads disturb.
+        """
+        labels = [candidate.label for candidate, _ in singles[:2]]
+        if len(labels) < 2 or comparison.relative(labels[1]) > DUEL * comparison.relative(
+            labels[0]
+        ):
+            return singles[0]
+        duel, _ = self._compare(
+            [candidate for candidate, _ in singles[:2]],
+            compare_installed=False,
+            any_precision=False,
+        )
+        return min(singles[:2], key=lambda pair: duel.relative(pair[0].label))
 
     def _session(self, candidate: Candidate) -> Session:
         return Session(
