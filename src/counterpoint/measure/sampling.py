@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
@@ -204,12 +204,3 @@ def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:
         run()
         block.append(clock() - start)
     return block
-
-
-def spread_text(values: Sequence[int]) -> str:
-    """``12.3 ms (12.1 .. 13.0)``: median and tenth to ninetieth percentile, for people."""
-    samples = Samples(tuple(values))
-    return (
-        f"{samples.median_ns / 1e6:.3f} ms "
-        f"({samples.low_ns / 1e6:.3f} .. {samples.high_ns / 1e6:.3f})"
-    )

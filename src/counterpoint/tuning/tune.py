@@ -177,8 +177,14 @@ def tune(
     _check_runnable(network, units, engines)
     table = tuner.profiler.table(units)
     tuner.measure_singles(table, fixed)
-    table, planned = tuner.refine(table, fixed)
-    return tuner.decide(table, planned, compare_installed, is_coarser(precisions), begin)
+    table = tuner.refine(table, fixed)
+    return tuner.decide(
+        table,
+        fixed,
+        compare_installed=compare_installed,
+        any_precision=is_coarser(precisions),
+        begin_ns=begin,
+    )
 
 
 def _check_runnable(
@@ -233,9 +239,7 @@ class _Tuner:
             elif allowed <= {costs.unit.name}:
                 self._measure((Segment(everything, costs.unit.name),))
 
-    def refine(
-        self, table: CostTable, fixed: Mapping[int, str] | None
-    ) -> tuple[CostTable, PlanResult]:
+    def refine(self, table: CostTable, fixed: Mapping[int, str] | None) -> CostTable:
         """Plans, measures the plan's segments and corrects the table until nothing new comes up."""
         self.progress.begin("planning", MAX_ROUNDS)
         for _ in range(MAX_ROUNDS):
@@ -254,12 +258,13 @@ class _Tuner:
             self.progress.step("1 segment" if len(segments) == 1 else f"{len(segments)} segments")
             if known:
                 break
-        return table, planned
+        return table
 
     def decide(
         self,
         table: CostTable,
-        planned: PlanResult,
+        fixed: Mapping[int, str] | None,
+        *,
         compare_installed: bool,
         any_precision: bool,
         begin_ns: int,
@@ -283,6 +288,9 @@ class _Tuner:
             if attempt + 1 < MAX_COMPARISONS:
                 # The machine is faster or slower than it was when the segments were measured.
                 verified = [(self.meter.measure(c.segments, again=True), v) for c, v in verified]
+        # Under the table that is handed out the winner costs what it took, and the bound is for it.
+        table = self._corrected(table, winner)
+        planned = plan_latency(self.network, table, fixed=fixed)
         plan = self._plan(winner, planned, samples)
         return TuneResult(
             plan,
@@ -377,7 +385,7 @@ class _Tuner:
             installed, reasons = installed_contenders(
                 self.network, self.engines, frame, any_precision=any_precision
             )
-            self.rejected += reasons
+            self.rejected += [reason for reason in reasons if reason not in self.rejected]
         comparison = compare_in_turn(
             self.network, contenders | installed, rounds=7, progress=self.progress
         )
