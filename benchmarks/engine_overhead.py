@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import counterpoint as cp
 from counterpoint.api import Machine, devices
+from counterpoint.costs.objective import Objective
 from counterpoint.engines.protocol import Tensor
 from counterpoint.measure.sampling import Comparison, Contender, Run, interleave
 from counterpoint.network.graph import Network
@@ -39,7 +40,7 @@ def plan_of(network: Network, machine: Machine, unit: ComputeUnit, segments: int
         network_hash=network.content_hash,
         platform_name=machine.platform.name,
         platform_fingerprint=machine.platform.fingerprint,
-        objective="latency",
+        objective=Objective.LATENCY,
         lanes=(Lane(parts),),
         frames_in_flight=1,
         layer_names=tuple(layer.name for layer in network.layers),

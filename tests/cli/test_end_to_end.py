@@ -91,7 +91,7 @@ def test_tune_writes_a_plan_that_was_verified_and_compared(
     labels = {row["label"] for row in content["comparison"]}
     assert {"onnxruntime as installed", "openvino as installed"} <= labels
     assert sum(row["is_plan"] for row in content["comparison"]) == 1
-    assert content["measured"]["latency_ns"] == made.measurement.latency_ns  # type: ignore[union-attr]
+    assert content["measured"]["latency_ns"] == made.measured_latency.median_ns  # type: ignore[union-attr]
     assert "best" in content["verdict"]
     assert load_plan(plan).network_hash == made.network_hash
 

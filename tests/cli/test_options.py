@@ -13,6 +13,7 @@ from counterpoint.cli.options import (
     parse_shapes,
     split_names,
 )
+from counterpoint.costs.objective import Objective
 from counterpoint.errors import PlanFileError, UserInputError
 from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment
 
@@ -83,7 +84,7 @@ def test_a_plan_for_parts_of_the_cpu_says_how_to_cut_it() -> None:
         network_hash="h",
         platform_name="p",
         platform_fingerprint="f",
-        objective="latency",
+        objective=Objective.LATENCY,
         lanes=(Lane((Segment((0,), "openvino:CPU.1@fp32"),)),),
         frames_in_flight=1,
         layer_names=("a",),

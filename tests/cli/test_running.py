@@ -7,6 +7,7 @@ import pytest
 
 from counterpoint.cli.frame_source import NamedFrame
 from counterpoint.cli.running import predicted_trace, run_one_by_one, run_together
+from counterpoint.costs.objective import Objective
 from counterpoint.engines.protocol import Tensor
 from counterpoint.network.graph import Network
 from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment
@@ -26,7 +27,7 @@ def two_stages(network: Network, times: tuple[int, int] | None = (3, 5)) -> Plan
         network_hash=network.content_hash,
         platform_name=PLATFORM.name,
         platform_fingerprint=PLATFORM.fingerprint,
-        objective="latency",
+        objective=Objective.LATENCY,
         lanes=(
             Lane((Segment((0,), PLATFORM.units[0].name), Segment((1,), PLATFORM.units[1].name))),
         ),

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from counterpoint.errors import InternalError
-from counterpoint.planning.result import PlanResult, Status
+from counterpoint.planning.result import PlannedLane, PlanResult, Status
 
-LANE = (((0, 1), "unit"),)
+LANES = (PlannedLane((((0, 1), "unit"),)),)
 
 
 def test_the_gap_is_a_part_of_the_value() -> None:
     plan = PlanResult(
         planner="test",
         status=Status.FEASIBLE,
-        segments=LANE,
-        objective_ns=200,
-        lower_bound_ns=150,
+        lanes=LANES,
+        value=200,
+        lower_bound=150,
     )
     assert plan.gap == 0.25
 
@@ -26,9 +26,9 @@ def test_the_gap_of_what_is_best_or_not_known(
     plan = PlanResult(
         planner="test",
         status=Status.FEASIBLE,
-        segments=LANE,
-        objective_ns=value,
-        lower_bound_ns=bound,
+        lanes=LANES,
+        value=value,
+        lower_bound=bound,
     )
     assert plan.gap == gap
 
@@ -36,13 +36,13 @@ def test_the_gap_of_what_is_best_or_not_known(
 @pytest.mark.parametrize(
     "fields",
     [
-        {"status": Status.FEASIBLE, "segments": LANE},
-        {"status": Status.FEASIBLE, "segments": LANE, "objective_ns": 1, "reason": "why"},
-        {"status": Status.FEASIBLE, "segments": LANE, "objective_ns": 1, "lower_bound_ns": 2},
-        {"status": Status.OPTIMAL, "segments": LANE, "objective_ns": 2, "lower_bound_ns": 1},
+        {"status": Status.FEASIBLE, "lanes": LANES},
+        {"status": Status.FEASIBLE, "lanes": LANES, "value": 1, "reason": "why"},
+        {"status": Status.FEASIBLE, "lanes": LANES, "value": 1, "lower_bound": 2},
+        {"status": Status.OPTIMAL, "lanes": LANES, "value": 2, "lower_bound": 1},
         {"status": Status.INFEASIBLE},
-        {"status": Status.INFEASIBLE, "reason": "why", "objective_ns": 1},
-        {"status": Status.INFEASIBLE, "reason": "why", "segments": LANE},
+        {"status": Status.INFEASIBLE, "reason": "why", "value": 1},
+        {"status": Status.INFEASIBLE, "reason": "why", "lanes": LANES},
     ],
 )
 def test_contradictions_are_our_own_bug(fields: dict[str, object]) -> None:

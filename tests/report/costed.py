@@ -44,6 +44,6 @@ def plan(network: Network, segments: tuple[Segment, ...], **changes: object) -> 
         "layer_names": tuple(layer.name for layer in network.layers),
         "engines": {"a": "1.0"},
         "prediction": Prediction(100_000, None, 90_000),
-        "measurement": Measurement(110_000, 105_000, 120_000, 50),
+        "measured_latency": Measurement(110_000, 105_000, 120_000, 50),
     }
     return Plan(**{**values, **changes})  # type: ignore[arg-type]

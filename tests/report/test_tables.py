@@ -56,7 +56,7 @@ def test_a_machine_with_and_without_measured_peaks() -> None:
 
 
 def planned(**values: object) -> PlanResult:
-    given: dict[str, object] = {"planner": "p", "status": Status.FEASIBLE, "objective_ns": 100}
+    given: dict[str, object] = {"planner": "p", "status": Status.FEASIBLE, "value": 100}
     return PlanResult(**{**given, **values})  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ def test_a_plan_shows_its_segments_and_how_good_it_is() -> None:
         (Segment((0, 1), A.name), Segment((2, 3), B.name)),
         prediction=Prediction(100_000, ((60_000, 40_000),), 90_000),
     )
-    text = rendered(plan_tables(network, made, planned(lower_bound_ns=90)))
+    text = rendered(plan_tables(network, made, planned(lower_bound=90)))
     for expected in ("layer0..layer1", "60.0 us", "b:NPU.1@fp32", "predicted 100 us", "10.0 %"):
         assert expected in text
     document = plan_document(made, planned(), None)
@@ -77,6 +77,6 @@ def test_a_plan_shows_its_segments_and_how_good_it_is() -> None:
 
 
 def test_a_bound_is_proven_known_or_unknown() -> None:
-    assert "proven" in bound_sentence(planned(status=Status.OPTIMAL, lower_bound_ns=100))
-    assert "faster than 50 ns (gap 50.0 %)" in bound_sentence(planned(lower_bound_ns=50))
+    assert "proven" in bound_sentence(planned(status=Status.OPTIMAL, lower_bound=100))
+    assert "faster than 50 ns (gap 50.0 %)" in bound_sentence(planned(lower_bound=50))
     assert "not known" in bound_sentence(planned())

@@ -38,9 +38,7 @@ def result(
             prediction=Prediction(winner.latency_ns, (winner.segment_ns,), winner.latency_ns),
         ),
         table=costs(network),
-        planned=PlanResult(
-            planner="labelling", status=Status.OPTIMAL, objective_ns=80, lower_bound_ns=80
-        ),
+        planned=PlanResult(planner="labelling", status=Status.OPTIMAL, value=80, lower_bound=80),
         candidates=tuple(candidates),
         comparison=Comparison(
             {label: Samples(tuple(values)) for label, values in times.items()},

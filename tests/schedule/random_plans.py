@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from counterpoint.costs.objective import Objective
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Platform
 from counterpoint.schedule.dispatch_graph import DispatchGraph, SegmentNode
@@ -27,7 +28,7 @@ def plan_for(
         network_hash=network.content_hash,
         platform_name=platform.name,
         platform_fingerprint=platform.fingerprint,
-        objective="latency",
+        objective=Objective.LATENCY,
         lanes=tuple(
             Lane(tuple(Segment(tuple(layers), unit) for layers, unit in lane), share)
             for lane, share in zip(lanes, shares or [1] * len(lanes), strict=True)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from counterpoint.costs.objective import Objective
 from counterpoint.errors import MachineError, PlanFileError
-from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
+from counterpoint.schedule.plan import Lane, LinkTransfer, Measurement, Plan, Prediction, Segment
 from counterpoint.schedule.plan_file import (
     MAX_FILE_BYTES,
     SCHEMA_PATH,
@@ -27,7 +28,7 @@ PLAN = Plan(
     network_hash="12ab",
     platform_name="board",
     platform_fingerprint="ff00",
-    objective="latency",
+    objective=Objective.LATENCY,
     lanes=(
         Lane((Segment((0, 2), "a:CPU@fp32"), Segment((1,), "b:NPU@int8")), 3),
         Lane((Segment((0, 1, 2), "a:CPU@fp32"),)),
@@ -35,13 +36,22 @@ PLAN = Plan(
     frames_in_flight=2,
     layer_names=("c1", "c2", "c3"),
     engines={"a": "1.2", "b": "7"},
-    prediction=Prediction(1000, ((400, 600), (1500,)), 900),
-    measurement=Measurement(1010, 990, 1100, 50),
+    prediction=Prediction(
+        1000,
+        ((400, 600), (1500,)),
+        900,
+        800,
+        7000,
+        ((LinkTransfer("x", 0, 1, "host->npu", ("CPU",), 50),), ()),
+    ),
+    measured_latency=Measurement(1010, 990, 1100, 50),
     notes=("one", "two"),
 )
+OPTIONAL = ("measured_latency", "measured_interval", "notes")
+
 DOCUMENT: dict[str, Any] = {
     "format": "counterpoint-plan",
-    "version": 1,
+    "version": 2,
     "network_name": "squeeze\nnet ü",
     "network_hash": "12ab",
     "platform_name": "board",
@@ -63,9 +73,25 @@ DOCUMENT: dict[str, Any] = {
     "prediction": {
         "latency_ns": 1000,
         "segment_ns": [[400, 600], [1500]],
-        "lower_bound_ns": 900,
+        "lower_bound": 900,
+        "interval_ns": 800,
+        "energy_pj": 7000,
+        "transfers": [
+            [
+                {
+                    "tensor": "x",
+                    "origin": 0,
+                    "target": 1,
+                    "link": "host->npu",
+                    "occupies": ["CPU"],
+                    "time_ns": 50,
+                }
+            ],
+            [],
+        ],
     },
-    "measurement": {"latency_ns": 1010, "low_ns": 990, "high_ns": 1100, "samples": 50},
+    "measured_latency": {"median_ns": 1010, "low_ns": 990, "high_ns": 1100, "samples": 50},
+    "measured_interval": None,
     "notes": ["one", "two"],
 }
 
@@ -91,7 +117,7 @@ def changed(**fields: object) -> str:
 def test_round_trip(path: Path) -> None:
     save_plan(PLAN, path)
     assert load_plan(path) == PLAN
-    bare = replace(PLAN, measurement=None, notes=(), prediction=Prediction(5))
+    bare = replace(PLAN, measured_latency=None, notes=(), prediction=Prediction(5))
     save_plan(bare, path)
     assert load_plan(path) == bare
 
@@ -102,9 +128,9 @@ def test_the_form_of_the_file(path: Path) -> None:
 
 
 def test_optional_fields_may_be_left_out(path: Path) -> None:
-    document = {key: DOCUMENT[key] for key in DOCUMENT if key not in ("measurement", "notes")}
+    document = {key: DOCUMENT[key] for key in DOCUMENT if key not in OPTIONAL}
     path.write_text(json.dumps(document))
-    assert load_plan(path) == replace(PLAN, measurement=None, notes=())
+    assert load_plan(path) == replace(PLAN, measured_latency=None, notes=())
 
 
 def test_saving_where_it_cannot_be(tmp_path: Path) -> None:
@@ -123,8 +149,13 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_newer_version(path: Path) -> None:
-    message = refusal(path, changed(version=2, novelty=1))
-    assert message == f"{path} is of version 2, this Counterpoint reads up to 1: upgrade"
+    message = refusal(path, changed(version=3, novelty=1))
+    assert message == f"{path} is of version 3, this Counterpoint reads up to 2: upgrade"
+
+
+def test_older_version(path: Path) -> None:
+    message = refusal(path, changed(version=1))
+    assert message == f"{path} is of version 1, this Counterpoint reads 2: make the plan again"
 
 
 def test_too_big_is_told_without_reading_it_all(path: Path) -> None:
@@ -176,7 +207,7 @@ def test_names_the_fault(path: Path, content: bytes | str, message: str) -> None
     assert re.search(re.escape(message), refusal(path, content))
 
 
-@pytest.mark.parametrize("field", [key for key in DOCUMENT if key not in ("measurement", "notes")])
+@pytest.mark.parametrize("field", [key for key in DOCUMENT if key not in OPTIONAL])
 def test_every_other_field_is_required(path: Path, field: str) -> None:
     document = {key: DOCUMENT[key] for key in DOCUMENT if key != field}
     message = refusal(path, json.dumps(document))
@@ -250,6 +281,6 @@ def test_schema_file_is_current() -> None:
 def test_schema_tells_fields_and_refuses_others() -> None:
     schema = json.loads(plan_schema())
     assert set(schema["properties"]) == set(DOCUMENT)
-    assert set(schema["required"]) == set(DOCUMENT) - {"measurement", "notes"}
+    assert set(schema["required"]) == set(DOCUMENT) - set(OPTIONAL)
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Segment"]["additionalProperties"] is False

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterpoint.costs.objective import Objective
 from counterpoint.errors import PlanFileError
 from counterpoint.schedule.dispatch_graph import dispatch_graph
 from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment, check_plan
@@ -18,7 +19,7 @@ def plan(*units: str) -> Plan:
         network_hash=network.content_hash,
         platform_name="elsewhere",
         platform_fingerprint="f",
-        objective="latency",
+        objective=Objective.LATENCY,
         lanes=(Lane(tuple(Segment((index,), unit) for index, unit in enumerate(units))),),
         frames_in_flight=1,
         layer_names=tuple(layer.name for layer in network.layers),

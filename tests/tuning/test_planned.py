@@ -23,10 +23,10 @@ def test_a_planners_answer_as_a_plan_that_fits() -> None:
     check_plan(plan, network, PLATFORM)
     assert [segment.unit for segment in plan.lanes[0].segments] == [A.name, B.name, A.name]
     assert plan.engines == {"a": "1.0", "b": "1.0"}
-    assert plan.prediction.latency_ns == planned.objective_ns
-    assert plan.prediction.lower_bound_ns == planned.lower_bound_ns
+    assert plan.prediction.latency_ns == planned.value
+    assert plan.prediction.lower_bound == planned.lower_bound
     assert plan.prediction.segment_ns is not None
-    assert sum(plan.prediction.segment_ns[0]) == planned.objective_ns
+    assert sum(plan.prediction.segment_ns[0]) == planned.value
 
 
 def test_no_plan_is_an_error_with_its_reason() -> None:

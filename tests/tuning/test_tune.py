@@ -42,8 +42,8 @@ def test_a_single_unit_that_is_best_is_the_plan() -> None:
     (lane,) = result.plan.lanes
     assert [segment.layers for segment in lane.segments] == [(0, 1, 2, 3, 4)]
     assert result.verification.passed
-    assert result.plan.measurement is not None
-    bound = result.plan.prediction.lower_bound_ns
+    assert result.plan.measured_latency is not None
+    bound = result.plan.prediction.lower_bound
     assert bound is not None
     assert bound <= result.plan.prediction.latency_ns
 

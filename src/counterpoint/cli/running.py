@@ -13,8 +13,8 @@ from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Platform
-from counterpoint.schedule.dispatch_graph import dispatch_graph
 from counterpoint.schedule.plan import Plan
+from counterpoint.schedule.predicted import predicted_graph
 from counterpoint.schedule.session import Session
 from counterpoint.schedule.simulate import simulate
 from counterpoint.schedule.trace import Trace
@@ -110,7 +110,5 @@ def _frame_times(trace: Trace) -> list[int]:
 
 def predicted_trace(network: Network, plan: Plan, platform: Platform, frames: int) -> Trace | None:
     """The same in virtual time, to lie beside the measured trace; ``None`` without a prediction."""
-    times = plan.prediction.segment_ns
-    if times is None:
-        return None
-    return simulate(dispatch_graph(network, plan, platform), times, frames).trace
+    predicted = predicted_graph(network, plan, platform)
+    return None if predicted is None else simulate(*predicted, frames).trace

@@ -32,10 +32,10 @@ def simulate(
     """
     from counterpoint.errors import PlanFileError
     from counterpoint.report.simulation import simulation_document, simulation_tables
-    from counterpoint.schedule.dispatch_graph import dispatch_graph
     from counterpoint.schedule.perfetto import write_perfetto
     from counterpoint.schedule.plan import check_plan
     from counterpoint.schedule.plan_platform import platform_of
+    from counterpoint.schedule.predicted import predicted_graph
     from counterpoint.schedule.simulate import simulate as run_in_virtual_time
 
     if trace is not None:
@@ -44,14 +44,12 @@ def simulate(
     platform = platform_of(loaded)
     subject = network.load()
     check_plan(loaded, subject, platform)
-    times = loaded.prediction.segment_ns
-    if times is None:
+    predicted = predicted_graph(subject, loaded, platform)
+    if predicted is None:
         raise PlanFileError(
             f"{plan.plan} does not tell how long its segments take; make it again with tune"
         )
-    result = run_in_virtual_time(
-        dispatch_graph(subject, loaded, platform), times, frames, record=trace is not None
-    )
+    result = run_in_virtual_time(*predicted, frames, record=trace is not None)
     if trace is not None and result.trace is not None:
         write_perfetto(trace, [result.trace])
     show(

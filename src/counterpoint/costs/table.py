@@ -1,12 +1,16 @@
-"""What it costs: time of each layer on each unit, of entering a unit, and of moving a tensor."""
+"""What it costs: time and energy of each layer on each unit, of entering a unit, of moving a
+tensor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from counterpoint.errors import InternalError
-from counterpoint.platform.model import ComputeUnit, Link
+from counterpoint.platform.model import ComputeUnit, Device, Link
+from counterpoint.platform.occupancy import occupied_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +34,41 @@ class UnitCosts:
         entry_ns: Fixed time of one call: dispatch, thread wake-up, the engine's own set-up.
         read: Bringing a tensor from the common layout (dense NCHW in the unit's memory) into the
             engine's own, per tensor that a segment reads.
-        write: The way back, per tensor that a segment makes for others.
+        write: The way back, per tensor and place that a segment makes it for.
+        overhead_power_mw: Drawn above idle while it enters, reads or writes; ``None`` where nobody
+            knows, and then that energy counts as 0.
     """
 
     unit: ComputeUnit
     entry_ns: int
     read: LinearCost = field(default_factory=LinearCost)
     write: LinearCost = field(default_factory=LinearCost)
+    overhead_power_mw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """What handing one tensor from one place to another takes, part by part.
+
+    Attributes:
+        write_ns: The origin's devices bring it into the common layout.
+        link: It moves over this link; ``None`` within one memory.
+        link_ns: For so long; 0 without a link.
+        read_ns: The target's devices bring it into the engine's layout.
+    """
+
+    write_ns: int
+    link: Link | None
+    link_ns: int
+    read_ns: int
+
+    @property
+    def total_ns(self) -> int:
+        """One part after the other."""
+        return self.write_ns + self.link_ns + self.read_ns
+
+
+@dataclass(frozen=True)
 class CostTable:
     """Costs of one network on the units of one platform. Times are integer nanoseconds.
 
@@ -52,6 +81,10 @@ class CostTable:
             the unit cannot run the layer or nobody measured it.
         refusals: ``(layer index, unit index)`` to the reason why that cell is ``None``.
         links: Transfers between memories; units of one memory hand over without a transfer.
+        layer_energy_pj: Energy above idle of each layer on each unit, in the form of ``layer_ns``
+            (picojoules: a milliwatt for a nanosecond); ``None`` where nobody measured any.
+        idle_power_mw: Of the whole machine; ``None`` where it is not known, and then energies are
+            those of the work alone.
     """
 
     network_hash: str
@@ -61,6 +94,8 @@ class CostTable:
     layer_ns: tuple[tuple[int | None, ...], ...]
     refusals: Mapping[tuple[int, int], str] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    layer_energy_pj: tuple[tuple[int | None, ...], ...] | None = None
+    idle_power_mw: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.layer_ns) != len(self.layer_names):
@@ -70,17 +105,29 @@ class CostTable:
                 raise InternalError("cost table: one column per unit expected")
             if any(cell is not None and cell < 0 for cell in row):
                 raise InternalError("cost table: negative time")
+        if self.layer_energy_pj is not None:
+            shape = [len(row) for row in self.layer_energy_pj]
+            if shape != [len(self.units)] * len(self.layer_names):
+                raise InternalError("cost table: one energy for each time expected")
 
     @property
     def unit_names(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(costs.unit.name for costs in self.units)
 
-    def move_ns(self, size_bytes: int, origin: int | None, target: int | None) -> int | None:
-        """Time to hand a tensor from one unit to another.
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Those of all units, each once."""
+        found = {device.name: device for costs in self.units for device in costs.unit.devices}
+        return tuple(found.values())
 
-        The sum of the origin's write, the link between the two memories (nothing within one
-        memory) and the target's read.
+    @cached_property
+    def occupied(self) -> tuple[tuple[str, ...], ...]:
+        """For each column the names of the devices that are busy while the unit runs."""
+        return tuple(occupied_devices(costs.unit, self.devices) for costs in self.units)
+
+    def hand_over(self, size_bytes: int, origin: int | None, target: int | None) -> HandOver | None:
+        """What it takes to hand a tensor from one unit to another.
 
         Args:
             size_bytes: Of the tensor.
@@ -88,25 +135,30 @@ class CostTable:
             target: Column of the unit that reads it; ``None`` for the caller's host memory.
 
         Returns:
-            0 for a unit to itself; ``None`` when no link joins the two memories.
+            Nothing at all from a unit to itself; ``None`` when no link joins the two memories.
         """
         if origin == target:
-            return 0
-        total = 0
+            return HandOver(0, None, 0, 0)
+        write_ns = read_ns = 0
         from_memory = to_memory = "host"
         if origin is not None:
-            total += self.units[origin].write.at(size_bytes)
+            write_ns = self.units[origin].write.at(size_bytes)
             from_memory = self.units[origin].unit.memory
         if target is not None:
-            total += self.units[target].read.at(size_bytes)
+            read_ns = self.units[target].read.at(size_bytes)
             to_memory = self.units[target].unit.memory
         if from_memory == to_memory:
-            return total
+            return HandOver(write_ns, None, 0, read_ns)
         for link in self.links:
             if (link.origin, link.target) == (from_memory, to_memory):
-                moved = link.transfer_ns(size_bytes)
-                return None if moved is None else total + moved
+                moved_ns = link.transfer_ns(size_bytes)
+                return None if moved_ns is None else HandOver(write_ns, link, moved_ns, read_ns)
         return None
+
+    def move_ns(self, size_bytes: int, origin: int | None, target: int | None) -> int | None:
+        """Time of :meth:`hand_over`; ``None`` when no link joins the two memories."""
+        handed = self.hand_over(size_bytes, origin, target)
+        return None if handed is None else handed.total_ns
 
     def with_layer_times(self, times: Mapping[tuple[int, int], int]) -> CostTable:
         """A table in which the cells ``(layer, unit)`` have those times."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 from counterpoint.costs.table import CostTable
 from counterpoint.network.graph import Network
@@ -16,31 +17,58 @@ _Segments = Sequence[tuple[Sequence[int], str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The cost of a lane that runs one segment after another.
+class Transfer:
+    """A tensor on its way over a link.
 
     Attributes:
-        latency_ns: Of one frame; ``None`` when a rule is broken.
+        tensor: Its name.
+        origin: Index of the segment that made it; ``None``: the caller gave it.
+        target: Index of the segment that waits for it; ``None``: the caller does.
+        link: Name of the link that is busy meanwhile.
+        occupies: Names of the devices that are busy as well.
+        time_ns: How long.
+    """
+
+    tensor: str
+    origin: int | None
+    target: int | None
+    link: str
+    occupies: tuple[str, ...]
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The cost of a lane.
+
+    Attributes:
+        latency_ns: Of one frame whose segments run one after another; ``None`` when a rule is
+            broken.
         violations: One line each; empty when the lane can run.
-        segment_ns: Each segment's part of the latency; they add up to it. It holds the entry into
-            the unit; the layers; the hand-over of each tensor that the unit reads here for the
-            first time, from wherever it was made (the caller's memory included); and the return
-            to the caller of those outputs of the network that the segment makes. Empty when a
-            rule is broken.
+        segment_ns: Time in which each segment keeps its devices busy: the entry into the unit; the
+            layers; reading each tensor that the unit reads here for the first time; writing each
+            tensor that the segment makes, once for every other unit that reads it and once for
+            the caller. Empty when a rule is broken.
+        transfers: What moves over links. With ``segment_ns`` they add up to the latency.
+        busy_ns: Time of each device and link that the lane uses, by name.
+        energy_pj: Of one frame, above idle; ``None`` when a rule is broken or the table has none.
     """
 
     latency_ns: int | None
     violations: tuple[str, ...]
-    segment_ns: tuple[int, ...]
+    segment_ns: tuple[int, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    busy_ns: Mapping[str, int] = field(default_factory=dict)
+    energy_pj: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """A tensor on its way; ``None`` is the caller's memory."""
+    """A tensor that changes place; ``None`` is the caller's memory."""
 
     tensor: str
-    origin: str | None
-    target: str | None
+    origin: int | None
+    target: int | None
 
 
 def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluation:
@@ -59,28 +87,75 @@ def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluat
         *_broken_by_order(network, segments),
     ]
     if violations:
-        return Evaluation(None, tuple(violations), ())
-    columns: dict[str | None, int | None] = {None: None}
-    columns.update((name, column) for column, name in enumerate(table.unit_names))
-    segment_ns = []
-    for (layers, unit), moves in zip(segments, _moves(network, segments), strict=True):
-        column = table.unit_names.index(unit)
-        total_ns = table.units[column].entry_ns
-        total_ns += sum(table.layer_ns[layer][column] or 0 for layer in layers)
-        for move in moves:
-            size_bytes = network.tensors[move.tensor].size_bytes or 0
-            moved_ns = table.move_ns(size_bytes, columns[move.origin], columns[move.target])
-            if moved_ns is None:
-                origin, target = move.origin or "the caller", move.target or "the caller"
-                violations.append(
-                    f"nothing joins {origin} to {target}: {move.tensor!r} cannot move"
+        return Evaluation(None, tuple(violations))
+    columns = [table.unit_names.index(unit) for _, unit in segments]
+    overhead_ns = [table.units[column].entry_ns for column in columns]
+    transfers = []
+    for move in _moves(network, segments):
+        origin = None if move.origin is None else columns[move.origin]
+        target = None if move.target is None else columns[move.target]
+        handed = table.hand_over(network.tensors[move.tensor].size_bytes or 0, origin, target)
+        if handed is None:
+            names = [
+                "the caller" if place is None else segments[place][1]
+                for place in (move.origin, move.target)
+            ]
+            violations.append(
+                f"nothing joins {names[0]} to {names[1]}: {move.tensor!r} cannot move"
+            )
+            continue
+        if move.origin is not None:
+            overhead_ns[move.origin] += handed.write_ns
+        if move.target is not None:
+            overhead_ns[move.target] += handed.read_ns
+        if handed.link is not None:
+            transfers.append(
+                Transfer(
+                    move.tensor,
+                    move.origin,
+                    move.target,
+                    handed.link.name,
+                    handed.link.occupies,
+                    handed.link_ns,
                 )
-            else:
-                total_ns += moved_ns
-        segment_ns.append(total_ns)
+            )
     if violations:
-        return Evaluation(None, tuple(violations), ())
-    return Evaluation(sum(segment_ns), (), tuple(segment_ns))
+        return Evaluation(None, tuple(violations))
+    own_ns = []
+    energy_pj = 0
+    for (layers, _), column, over_ns in zip(segments, columns, overhead_ns, strict=True):
+        own_ns.append(over_ns + sum(table.layer_ns[layer][column] or 0 for layer in layers))
+        energy_pj += over_ns * (table.units[column].overhead_power_mw or 0)
+        if table.layer_energy_pj is not None:
+            energy_pj += sum(table.layer_energy_pj[layer][column] or 0 for layer in layers)
+    busy_ns: Counter[str] = Counter()
+    for column, time_ns in zip(columns, own_ns, strict=True):
+        busy_ns.update(dict.fromkeys(table.occupied[column], time_ns))
+    for transfer in transfers:
+        busy_ns.update(dict.fromkeys((transfer.link, *transfer.occupies), transfer.time_ns))
+    return Evaluation(
+        sum(own_ns) + sum(transfer.time_ns for transfer in transfers),
+        (),
+        tuple(own_ns),
+        tuple(transfers),
+        dict(busy_ns),
+        None if table.layer_energy_pj is None else energy_pj,
+    )
+
+
+def interval_ns(lanes: Sequence[tuple[Evaluation, int]]) -> Fraction:
+    """Mean time from one frame's end to the next one's, no less, of lanes taken in these shares.
+
+    The busiest device or link is busy all the time: the most that any schedule of these lanes
+    can reach.
+
+    Args:
+        lanes: Evaluations without violations, and shares from 1.
+    """
+    busy_ns: Counter[str] = Counter()
+    for evaluation, share in lanes:
+        busy_ns.update({name: share * time_ns for name, time_ns in evaluation.busy_ns.items()})
+    return Fraction(max(busy_ns.values(), default=0), sum(share for _, share in lanes))
 
 
 def _broken_by_places(network: Network, table: CostTable, segments: _Segments) -> Iterator[str]:
@@ -128,23 +203,21 @@ def _broken_by_order(network: Network, segments: _Segments) -> Iterator[str]:
                 yield f"segment {number} reads {name!r}, which segment {maker} makes later"
 
 
-def _moves(network: Network, segments: _Segments) -> Iterator[list[_Move]]:
-    """What changes place for each segment; every layer is in exactly one of them."""
-    unit_of: Mapping[int, str] = {layer: unit for layers, unit in segments for layer in layers}
-    returned = [spec.name for spec in network.outputs]
+def _moves(network: Network, segments: _Segments) -> Iterator[_Move]:
+    """What changes place; every layer is in exactly one segment."""
+    segment_of = {layer: number for number, (layers, _) in enumerate(segments) for layer in layers}
     delivered: set[tuple[str, str]] = set()
-    for layers, unit in segments:
-        moves = []
+    for number, (layers, unit) in enumerate(segments):
         for name in _inputs(network, layers):
             maker = network.producer.get(name)
-            origin = None if maker is None else unit_of[maker]
-            if origin != unit and (name, unit) not in delivered:
+            origin = None if maker is None else segment_of[maker]
+            at_home = origin is not None and segments[origin][1] == unit
+            if not at_home and (name, unit) not in delivered:
                 delivered.add((name, unit))
-                moves.append(_Move(name, origin, unit))
-        for name in returned:
-            if network.producer.get(name) in layers:
-                moves.append(_Move(name, unit, None))
-        yield moves
+                yield _Move(name, origin, number)
+        for spec in network.outputs:
+            if network.producer.get(spec.name) in layers:
+                yield _Move(spec.name, number, None)
 
 
 def _inputs(network: Network, layers: Sequence[int]) -> list[str]:

@@ -19,7 +19,7 @@ from counterpoint.planning.problem import (
     crossing_tensors,
     latency_problem,
 )
-from counterpoint.planning.result import PlanResult, Segment, Setting, Status
+from counterpoint.planning.result import PlannedLane, PlanResult, Segment, Setting, Status
 
 
 def plan_latency(
@@ -66,9 +66,9 @@ def plan_latency(
     return PlanResult(
         planner="labelling",
         status=labelling.status,
-        segments=segments,
-        objective_ns=evaluation.latency_ns,
-        lower_bound_ns=int(labelling.lower_bound),
+        lanes=(PlannedLane(segments),),
+        value=evaluation.latency_ns,
+        lower_bound=int(labelling.lower_bound),
         settings=settings,
         time_spent_ns=perf_counter_ns() - began_ns,
     )
@@ -90,8 +90,8 @@ def single_unit_plan(network: Network, table: CostTable, unit: str) -> PlanResul
     return PlanResult(
         planner="single-unit",
         status=Status.INFEASIBLE if infeasible else Status.FEASIBLE,
-        segments=() if infeasible else segments,
-        objective_ns=evaluation.latency_ns,
+        lanes=() if infeasible else (PlannedLane(segments),),
+        value=evaluation.latency_ns,
         reason=evaluation.violations[0] if infeasible else None,
         settings={"unit": unit},
         time_spent_ns=perf_counter_ns() - began_ns,

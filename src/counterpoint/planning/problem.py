@@ -13,7 +13,8 @@ one segment; a tensor is handed to each unit once, however many of its layers re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from counterpoint.costs.table import CostTable
 from counterpoint.errors import InternalError, UserInputError
 from counterpoint.network.graph import Network
+from counterpoint.platform.model import Link
 
 Costs = npt.NDArray[np.float64]
 
@@ -89,10 +91,37 @@ class LabellingProblem:
         return int(self.layer_cost.shape[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a unit of each resource is worth; the objective is the sum of use times price.
+
+    Attributes:
+        time: Price of a nanosecond of the frame's own time, wherever it is spent.
+        device: Price of a nanosecond of a device, by name; 0 where it says nothing. A unit that
+            occupies several pays for all.
+        link: Price of a nanosecond of a link, by name. What a link occupies is paid as well.
+        energy: Price of a picojoule above idle.
+    """
+
+    time: float = 0.0
+    device: Mapping[str, float] = field(default_factory=dict)
+    link: Mapping[str, float] = field(default_factory=dict)
+    energy: float = 0.0
+
+
 def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
     """The labelling problem whose cost is the latency of one frame, in nanoseconds.
 
-    A tensor of unknown size counts as 0 bytes.
+    Raises:
+        UserInputError: The table was made for another network.
+    """
+    return weighted_problem(network, table, Weights(time=1.0))
+
+
+def weighted_problem(network: Network, table: CostTable, weights: Weights) -> LabellingProblem:
+    """The labelling problem whose cost is a weighted sum of what one frame uses.
+
+    A tensor of unknown size counts as 0 bytes. Energy that nobody measured counts as 0.
 
     Raises:
         UserInputError: The table was made for another network.
@@ -101,12 +130,19 @@ def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
         raise UserInputError(
             f"the costs are those of another network: profile {network.name} again"
         )
-    units = len(table.units)
-    layer_cost = np.array(
-        [[FORBIDDEN if cell is None else float(cell) for cell in row] for row in table.layer_ns],
-        dtype=np.float64,
-    ).reshape(len(network.layers), units)
-    entry_cost = np.array([float(costs.entry_ns) for costs in table.units])
+    price = _unit_prices(table, weights)
+    # Of a nanosecond that is no layer's: entering, reading and writing.
+    overhead = price + weights.energy * np.array(
+        [float(costs.overhead_power_mw or 0) for costs in table.units]
+    )
+    layer_cost = _matrix(table.layer_ns, len(table.units))
+    forbidden = ~np.isfinite(layer_cost)
+    layer_cost = np.where(forbidden, 0.0, layer_cost) * price
+    if weights.energy and table.layer_energy_pj is not None:
+        energy_pj = _matrix(table.layer_energy_pj, len(table.units))
+        layer_cost += weights.energy * np.where(np.isfinite(energy_pj), energy_pj, 0.0)
+    layer_cost[forbidden] = FORBIDDEN
+    entry_cost = np.array([float(costs.entry_ns) for costs in table.units]) * overhead
     returned = {spec.name for spec in network.outputs}
     moves_of_size: dict[int, Costs] = {}
     tensors = []
@@ -114,13 +150,29 @@ def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
         consumers = tuple(dict.fromkeys(network.consumers.get(name, ())))
         size_bytes = network.tensors[name].size_bytes or 0
         if size_bytes not in moves_of_size:
-            moves_of_size[size_bytes] = _move_matrix(table, size_bytes)
+            moves_of_size[size_bytes] = _move_matrix(table, size_bytes, weights, overhead)
         tensors.append(
             TensorUse(
                 network.producer.get(name), consumers, name in returned, moves_of_size[size_bytes]
             )
         )
     return LabellingProblem(layer_cost, entry_cost, tuple(tensors))
+
+
+def _matrix(rows: Sequence[Sequence[int | None]], units: int) -> Costs:
+    cells = [[FORBIDDEN if cell is None else float(cell) for cell in row] for row in rows]
+    return np.array(cells, dtype=np.float64).reshape(len(rows), units)
+
+
+def _unit_prices(table: CostTable, weights: Weights) -> Costs:
+    """``(units,)``: of a nanosecond on each unit, energy excepted."""
+    return np.array(
+        [
+            weights.time + sum(weights.device.get(name, 0.0) for name in occupied)
+            for occupied in table.occupied
+        ],
+        dtype=np.float64,
+    )
 
 
 def crossing_tensors(network: Network) -> tuple[str, ...]:
@@ -130,11 +182,24 @@ def crossing_tensors(network: Network) -> tuple[str, ...]:
     return tuple(name for name in names if name in network.consumers or name in returned)
 
 
-def _move_matrix(table: CostTable, size_bytes: int) -> Costs:
+def _move_matrix(table: CostTable, size_bytes: int, weights: Weights, overhead: Costs) -> Costs:
     places: list[int | None] = [*range(len(table.units)), None]
     moves = np.zeros((len(places), len(places)))
     for row, origin in enumerate(places):
         for column, target in enumerate(places):
-            moved = table.move_ns(size_bytes, origin, target)
-            moves[row, column] = FORBIDDEN if moved is None else float(moved)
+            handed = table.hand_over(size_bytes, origin, target)
+            if handed is None:
+                moves[row, column] = FORBIDDEN
+                continue
+            if origin is not None:
+                moves[row, column] += handed.write_ns * overhead[origin]
+            if target is not None:
+                moves[row, column] += handed.read_ns * overhead[target]
+            if handed.link is not None:
+                moves[row, column] += handed.link_ns * _link_price(handed.link, weights)
     return moves
+
+
+def _link_price(link: Link, weights: Weights) -> float:
+    devices = sum(weights.device.get(name, 0.0) for name in link.occupies)
+    return weights.time + weights.link.get(link.name, 0.0) + devices

@@ -59,6 +59,8 @@ class Link:
         setup_ns: Time before the first byte moves, per transfer.
         bandwidth_bytes_per_s: Sustained rate; ``None`` when not known.
         source: Where the two numbers come from.
+        occupies: Names of devices that are busy while it moves something: the cores that copy.
+            Empty where the hardware copies by itself.
     """
 
     origin: str
@@ -66,6 +68,12 @@ class Link:
     setup_ns: int
     bandwidth_bytes_per_s: float | None
     source: Provenance
+    occupies: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``origin->target``: a link does one thing at a time, like a device."""
+        return f"{self.origin}->{self.target}"
 
     def transfer_ns(self, size_bytes: int) -> int | None:
         """Time to move ``size_bytes``, or ``None`` when the bandwidth is not known."""

@@ -82,7 +82,7 @@ def costs_tables(
 
 def whole_ns(network: Network, costs: CostTable, unit: str) -> int | None:
     """Time of the whole network on one unit; ``None`` where it cannot run all of it."""
-    return single_unit_plan(network, costs, unit).objective_ns
+    return single_unit_plan(network, costs, unit).value
 
 
 def cell_text(costs: CostTable, layer: int, column: int) -> str:

@@ -28,7 +28,8 @@ class Boundary:
         segment: What starts.
         entry_ns: Fixed price of the call.
         moved_bytes: What it reads from elsewhere; ``None`` when a size is not known.
-        move_ns: Handing that over, and returning the network's outputs that it makes.
+        move_ns: Reading that, transfers over links included; writing what others read elsewhere,
+            and returning the network's outputs that it makes.
         layers_ns: Its layers.
     """
 
@@ -71,7 +72,13 @@ def explain(network: Network, costs: CostTable, plan: Plan) -> Explanation:
     segments = plan.lanes[0].segments
     evaluation = evaluate(network, costs, [(s.layers, s.unit) for s in segments])
     boundaries = []
-    for segment, total_ns in zip(segments, evaluation.segment_ns, strict=False):
+    for position, own_ns in enumerate(evaluation.segment_ns):
+        segment = segments[position]
+        total_ns = own_ns + sum(
+            transfer.time_ns
+            for transfer in evaluation.transfers
+            if (transfer.origin if transfer.target is None else transfer.target) == position
+        )
         column = costs.unit_names.index(segment.unit)
         entry_ns = costs.units[column].entry_ns
         layers_ns = sum(costs.layer_ns[layer][column] or 0 for layer in segment.layers)
@@ -128,12 +135,12 @@ def explanation_document(network: Network, explained: Explanation) -> Document:
             "violations": list(explained.evaluation.violations),
             "promised": {
                 "latency_ns": plan.prediction.latency_ns,
-                "lower_bound_ns": plan.prediction.lower_bound_ns,
-                "measured_ns": plan.measurement.latency_ns if plan.measurement else None,
+                "lower_bound_ns": plan.prediction.lower_bound,
+                "measured_ns": plan.measured_latency.median_ns if plan.measured_latency else None,
             },
             "best_under_these_costs": {
-                "latency_ns": explained.planned.objective_ns,
-                "lower_bound_ns": explained.planned.lower_bound_ns,
+                "latency_ns": explained.planned.value,
+                "lower_bound_ns": explained.planned.lower_bound,
                 "gap": explained.planned.gap,
                 "status": str(explained.planned.status),
             },
@@ -212,9 +219,9 @@ def _promises(explained: Explanation) -> list[tuple[str, object]]:
         ("this plan", f"{duration(explained.evaluation.latency_ns)} by these costs"),
         ("promised", duration(plan.prediction.latency_ns)),
     ]
-    if plan.measurement is not None:
-        rows.append(("measured", duration(plan.measurement.latency_ns)))
-    best = duration(planned.objective_ns)
+    if plan.measured_latency is not None:
+        rows.append(("measured", duration(plan.measured_latency.median_ns)))
+    best = duration(planned.value)
     return [*rows, ("best", f"{best} by these costs; {bound_sentence(planned)}")]
 
 

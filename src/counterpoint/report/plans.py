@@ -48,7 +48,7 @@ def plan_body(plan: Plan) -> dict[str, JSON]:
             for index, lane in enumerate(plan.lanes)
         ],
         "predicted_latency_ns": prediction.latency_ns,
-        "lower_bound_ns": prediction.lower_bound_ns,
+        "lower_bound_ns": prediction.lower_bound,
     }
 
 
@@ -94,12 +94,12 @@ def segment_tables(network: Network, plan: Plan) -> list[RenderableType]:
 
 def bound_sentence(planned: PlanResult) -> str:
     """How far from the best a plan is, under its costs."""
-    if planned.gap is None or planned.lower_bound_ns is None:
+    if planned.gap is None or planned.lower_bound is None:
         return "how much better another plan might be is not known"
     if planned.gap == 0:
         return "no plan under these costs is faster (proven)"
     return (
-        f"no plan under these costs is faster than {duration(planned.lower_bound_ns)} "
+        f"no plan under these costs is faster than {duration(planned.lower_bound)} "
         f"(gap {percent(planned.gap)})"
     )
 

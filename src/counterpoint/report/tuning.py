@@ -21,7 +21,7 @@ def tune_document(result: TuneResult, path: str, frames: str) -> Document:
         path: Where the plan was written.
         frames: What it was verified with.
     """
-    measured = result.plan.measurement
+    measured = result.plan.measured_latency
     return document(
         "tuning",
         {
@@ -31,7 +31,7 @@ def tune_document(result: TuneResult, path: str, frames: str) -> Document:
             "measured": None
             if measured is None
             else {
-                "latency_ns": measured.latency_ns,
+                "latency_ns": measured.median_ns,
                 "low_ns": measured.low_ns,
                 "high_ns": measured.high_ns,
                 "samples": measured.samples,
@@ -114,8 +114,8 @@ def _details(result: TuneResult, path: str, frames: str) -> list[tuple[str, obje
     plan, verification = result.plan, result.verification
     predicted_ns = plan.prediction.latency_ns
     rows: list[tuple[str, object]] = []
-    if plan.measurement is not None:
-        measured_ns = plan.measurement.latency_ns
+    if plan.measured_latency is not None:
+        measured_ns = plan.measured_latency.median_ns
         off = (measured_ns - predicted_ns) / measured_ns if measured_ns else None
         rows.append(
             (

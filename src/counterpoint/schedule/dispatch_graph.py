@@ -8,7 +8,8 @@ from functools import cached_property
 
 from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
-from counterpoint.platform.model import ComputeUnit, Device, DeviceKind, Platform
+from counterpoint.platform.model import ComputeUnit, Platform
+from counterpoint.platform.occupancy import occupied_devices
 from counterpoint.schedule.plan import Plan, Segment
 
 
@@ -93,7 +94,7 @@ def dispatch_graph(network: Network, plan: Plan, platform: Platform) -> Dispatch
     used = list(
         {device.name: device for unit in units.values() for device in unit.devices}.values()
     )
-    occupied = {name: _occupied(unit, used) for name, unit in units.items()}
+    occupied = {name: occupied_devices(unit, used) for name, unit in units.items()}
     lanes = []
     for lane in plan.lanes:
         segment_of = {
@@ -136,36 +137,6 @@ def _predecessors(
         if tensor in network.producer
     }
     return tuple(sorted(sources - {own}))
-
-
-def _occupied(unit: ComputeUnit, used: Sequence[Device]) -> tuple[str, ...]:
-    """Names of the unit's devices and of those that consist of some of the same cores.
-
-    ``CPU`` and ``CPU.0`` are two devices on the same silicon: the larger one occupies the smaller
-    one too, so units on the two never run at once.
-    """
-    names = {device.name: None for device in unit.devices}
-    for device in unit.devices:
-        for other in used:
-            if _shares_cores(device, other) and _is_smaller(other, device):
-                names[other.name] = None
-    return tuple(names)
-
-
-def _shares_cores(one: Device, other: Device) -> bool:
-    if DeviceKind.CPU not in (one.kind, other.kind) or one.kind != other.kind:
-        return False
-    # A CPU without a list of cores is the whole of it.
-    return not one.cores or not other.cores or not set(one.cores).isdisjoint(other.cores)
-
-
-def _is_smaller(one: Device, other: Device) -> bool:
-    """A total order of devices: by number of cores (no list is the most), then by name."""
-    return (not one.cores, len(one.cores), one.name) < (
-        not other.cores,
-        len(other.cores),
-        other.name,
-    )
 
 
 def _cores(unit: ComputeUnit) -> tuple[int, ...]:

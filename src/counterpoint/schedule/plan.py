@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from counterpoint.costs.objective import Objective
 from counterpoint.errors import PlanFileError, UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Platform
@@ -75,14 +76,48 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkTransfer:
+    """A tensor that moves over a link, as predicted.
+
+    Attributes:
+        tensor: Its name.
+        origin: Index of the segment that makes it; ``None``: the caller gives it.
+        target: Index of the segment that waits for it; ``None``: the caller does.
+        link: Name of the link, which is busy meanwhile.
+        occupies: Names of the devices that are busy as well.
+        time_ns: How long.
+
+    Raises:
+        ValueError: The time is negative or past 64 bits.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
+    tensor: str
+    origin: int | None
+    target: int | None
+    link: str
+    occupies: tuple[str, ...]
+    time_ns: int
+
+    def __post_init__(self) -> None:
+        _check_time("time_ns", self.time_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the planner expects, by its cost table.
 
     Attributes:
         latency_ns: Time of one frame, alone on the machine.
-        segment_ns: Time of each segment of each lane, transfers of its inputs included; ``None``
-            when the planner does not tell.
-        lower_bound_ns: No plan under the same cost table is faster; ``None`` when not proven.
+        segment_ns: Time in which each segment of each lane keeps its devices busy; ``None`` when
+            the planner does not tell.
+        lower_bound: No plan under the same cost table is better, in the unit of the plan's
+            objective; ``None`` when not proven.
+        interval_ns: Mean time from one frame's end to the next one's with ``frames_in_flight``
+            under way; ``None`` when nobody looked.
+        energy_pj: Energy of one frame above idle, in picojoules; ``None`` when not known.
+        transfers: What moves over links, for each lane.
 
     Raises:
         ValueError: A time is negative or past 64 bits.
@@ -92,11 +127,16 @@ class Prediction:
 
     latency_ns: int
     segment_ns: tuple[tuple[int, ...], ...] | None = None
-    lower_bound_ns: int | None = None
+    lower_bound: int | None = None
+    interval_ns: int | None = None
+    energy_pj: int | None = None
+    transfers: tuple[tuple[LinkTransfer, ...], ...] = ()
 
     def __post_init__(self) -> None:
         _check_time("latency_ns", self.latency_ns)
-        _check_time("lower_bound_ns", self.lower_bound_ns)
+        _check_time("interval_ns", self.interval_ns)
+        if min(self.lower_bound or 0, self.energy_pj or 0) < 0:
+            raise ValueError("lower_bound and energy_pj are not negative")
         for lane in self.segment_ns or ():
             for time_ns in lane:
                 _check_time("segment_ns", time_ns)
@@ -104,13 +144,13 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a clock said when the plan ran, one frame at a time.
+    """What a clock said.
 
     Attributes:
-        latency_ns: Median.
+        median_ns: Of all samples.
         low_ns: Lower end of the spread, at most the median.
         high_ns: Upper end of the spread, at least the median.
-        samples: How many frames were timed.
+        samples: How many.
 
     Raises:
         ValueError: The three times are not in order, or there is no sample.
@@ -118,7 +158,7 @@ class Measurement:
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
 
-    latency_ns: int
+    median_ns: int
     low_ns: int
     high_ns: int
     samples: int
@@ -126,8 +166,8 @@ class Measurement:
     def __post_init__(self) -> None:
         _check_time("low_ns", self.low_ns)
         _check_time("high_ns", self.high_ns)
-        if not self.low_ns <= self.latency_ns <= self.high_ns:
-            raise ValueError("low_ns <= latency_ns <= high_ns does not hold")
+        if not self.low_ns <= self.median_ns <= self.high_ns:
+            raise ValueError("low_ns <= median_ns <= high_ns does not hold")
         if self.samples < 1:
             raise ValueError("a measurement has no sample")
 
@@ -141,13 +181,15 @@ class Plan:
         network_hash: :attr:`Network.content_hash` of the network that it is for.
         platform_name: For people.
         platform_fingerprint: :attr:`Platform.fingerprint` of the machine that it is for.
-        objective: What it is best at: ``latency``, ``throughput`` or ``energy``.
+        objective: What it is best at.
         lanes: At least one.
         frames_in_flight: Frames that may be under way at once; 1 to ``MAX_FRAMES_IN_FLIGHT``.
         layer_names: One name for each layer of the network.
         engines: Name of each engine used to its version.
         prediction: What the cost table promises.
-        measurement: What a clock said; ``None`` before the plan was run.
+        measured_latency: What a clock said of one frame at a time; ``None`` before that was run.
+        measured_interval: What a clock said of the mean time from one frame's end to the next
+            one's with ``frames_in_flight`` under way; ``None`` before that was run.
         notes: Sentences for people: what was tried, what was left out and why.
 
     Raises:
@@ -161,13 +203,14 @@ class Plan:
     network_hash: str
     platform_name: str
     platform_fingerprint: str
-    objective: str
+    objective: Objective
     lanes: tuple[Lane, ...]
     frames_in_flight: int
     layer_names: tuple[str, ...]
     engines: Mapping[str, str]
     prediction: Prediction
-    measurement: Measurement | None = None
+    measured_latency: Measurement | None = None
+    measured_interval: Measurement | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -180,6 +223,19 @@ class Plan:
             len(lane.segments) for lane in self.lanes
         ]:
             raise ValueError("prediction.segment_ns has not one time for each segment")
+        self._check_transfers()
+
+    def _check_transfers(self) -> None:
+        rows = self.prediction.transfers
+        if rows and len(rows) != len(self.lanes):
+            raise ValueError("prediction.transfers has not one row for each lane")
+        for lane, row in zip(self.lanes, rows, strict=False):
+            count = len(lane.segments)
+            for transfer in row:
+                origin = -1 if transfer.origin is None else transfer.origin
+                target = count if transfer.target is None else transfer.target
+                if not -1 <= origin < target <= count:
+                    raise ValueError("prediction.transfers: a tensor moves to an earlier segment")
 
     @property
     def units(self) -> tuple[str, ...]:

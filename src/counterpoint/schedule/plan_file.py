@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # pydantic takes long to import; only who meets a file pays f
     from pydantic import TypeAdapter, ValidationError
 
 FORMAT = "counterpoint-plan"
-VERSION = 1
+VERSION = 2
 
 MAX_FILE_BYTES = 16 * 2**20
 MAX_VALUES = 200_000
@@ -72,6 +72,11 @@ def load_plan(path: Path) -> Plan:
         raise PlanFileError(
             f"{path} is of version {_quote(version)}, this Counterpoint reads up to {VERSION}: "
             "upgrade"
+        )
+    if version < VERSION:
+        raise PlanFileError(
+            f"{path} is of version {version}, this Counterpoint reads {VERSION}: "
+            "make the plan again"
         )
     try:
         # By way of JSON again, as only from JSON does "strict" take an array for a tuple.

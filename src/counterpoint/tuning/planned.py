@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import astuple
 
+from counterpoint.costs.objective import Objective
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine
 from counterpoint.errors import UserInputError
@@ -11,7 +13,7 @@ from counterpoint.network.graph import Network
 from counterpoint.planning.evaluator import evaluate
 from counterpoint.planning.result import PlanResult
 from counterpoint.platform.model import Platform
-from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment
+from counterpoint.schedule.plan import Lane, LinkTransfer, Plan, Prediction, Segment
 
 
 def plan_of(
@@ -20,25 +22,54 @@ def plan_of(
     engines: Mapping[str, Engine],
     table: CostTable,
     planned: PlanResult,
+    *,
+    frames_in_flight: int = 1,
 ) -> Plan:
     """The plan that a planner's answer is.
 
     Args:
         network: What was planned.
         platform: For where.
-        engines: By name; their versions are written down.
+        engines: By name; the versions of those that are there are written down.
         table: The costs that were planned with.
         planned: The answer.
+        frames_in_flight: See :class:`Plan`.
 
     Raises:
         UserInputError: The answer is that there is no plan.
     """
-    if planned.objective_ns is None:
+    if planned.value is None:
         raise UserInputError(f"no plan for {network.name}: {planned.reason}")
-    segment_ns = evaluate(network, table, planned.segments).segment_ns
-    prediction = Prediction(planned.objective_ns, (segment_ns,), planned.lower_bound_ns)
-    segments = tuple(Segment(layers, unit) for layers, unit in planned.segments)
-    return _plan(network, platform, engines, segments, prediction)
+    evaluations = [evaluate(network, table, lane.segments) for lane in planned.lanes]
+    shares = [lane.share for lane in planned.lanes]
+    energies = [evaluation.energy_pj for evaluation in evaluations]
+    energy_pj = None
+    if None not in energies:
+        used_pj = sum(share * (energy or 0) for share, energy in zip(shares, energies, strict=True))
+        energy_pj = used_pj // sum(shares)
+    prediction = Prediction(
+        max(evaluation.latency_ns or 0 for evaluation in evaluations),
+        tuple(evaluation.segment_ns for evaluation in evaluations),
+        planned.lower_bound,
+        energy_pj=energy_pj,
+        transfers=tuple(
+            tuple(LinkTransfer(*astuple(transfer)) for transfer in evaluation.transfers)
+            for evaluation in evaluations
+        ),
+    )
+    lanes = tuple(
+        Lane(tuple(Segment(layers, unit) for layers, unit in lane.segments), lane.share)
+        for lane in planned.lanes
+    )
+    return _plan(
+        network,
+        platform,
+        engines,
+        lanes=lanes,
+        prediction=prediction,
+        objective=planned.objective,
+        frames_in_flight=frames_in_flight,
+    )
 
 
 def plan_on_unit(
@@ -54,27 +85,30 @@ def plan_on_unit(
         reason = engines[chosen.engine].unsupported_reason(layer, chosen)
         if reason is not None:
             raise UserInputError(f"{unit} cannot run layer {layer.name!r}: {reason}")
-    segments = (Segment(tuple(layer.index for layer in network.layers), unit),)
-    return _plan(network, platform, engines, segments, Prediction(0))
+    lane = Lane((Segment(tuple(layer.index for layer in network.layers), unit),))
+    return _plan(network, platform, engines, lanes=(lane,), prediction=Prediction(0))
 
 
 def _plan(
     network: Network,
     platform: Platform,
     engines: Mapping[str, Engine],
-    segments: Sequence[Segment],
+    *,
+    lanes: tuple[Lane, ...],
     prediction: Prediction,
+    objective: Objective = Objective.LATENCY,
+    frames_in_flight: int = 1,
 ) -> Plan:
-    used = {platform.unit(segment.unit).engine for segment in segments}
+    used = {platform.unit(segment.unit).engine for lane in lanes for segment in lane.segments}
     return Plan(
         network_name=network.name,
         network_hash=network.content_hash,
         platform_name=platform.name,
         platform_fingerprint=platform.fingerprint,
-        objective="latency",
-        lanes=(Lane(tuple(segments)),),
-        frames_in_flight=1,
+        objective=objective,
+        lanes=lanes,
+        frames_in_flight=frames_in_flight,
         layer_names=tuple(layer.name for layer in network.layers),
-        engines={name: engines[name].version() for name in sorted(used)},
+        engines={name: engines[name].version() for name in sorted(used & set(engines))},
         prediction=prediction,
     )

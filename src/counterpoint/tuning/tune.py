@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from counterpoint.costs.objective import Objective
 from counterpoint.costs.store import Store
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, Tensor
@@ -437,14 +438,14 @@ class _Tuner:
         planned: PlanResult | None = None,
         samples: Samples | None = None,
     ) -> Plan:
-        bound = planned.lower_bound_ns if planned else None
+        bound = planned.lower_bound if planned else None
         used = {self.platform.unit(segment.unit).engine for segment in candidate.segments}
         return Plan(
             network_name=self.network.name,
             network_hash=self.network.content_hash,
             platform_name=self.platform.name,
             platform_fingerprint=self.platform.fingerprint,
-            objective="latency",
+            objective=Objective.LATENCY,
             lanes=(Lane(candidate.segments),),
             frames_in_flight=1,
             layer_names=tuple(layer.name for layer in self.network.layers),
@@ -454,7 +455,7 @@ class _Tuner:
                 (candidate.segment_ns,),
                 None if bound is None else min(bound, candidate.latency_ns),
             ),
-            measurement=None
+            measured_latency=None
             if samples is None
             else Measurement(
                 samples.median_ns, samples.low_ns, samples.high_ns, len(samples.times_ns)
