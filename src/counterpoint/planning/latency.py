@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from time import perf_counter_ns
 
-import numpy as np
-
 from counterpoint.costs.table import CostTable
-from counterpoint.errors import InternalError, UserInputError
+from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
 from counterpoint.planning.evaluator import evaluate
 from counterpoint.planning.labelling import Labelling, label
-from counterpoint.planning.problem import (
-    FORBIDDEN,
-    LabellingProblem,
-    crossing_tensors,
-    latency_problem,
+from counterpoint.planning.problem import crossing_tensors, latency_problem
+from counterpoint.planning.restriction import (
+    Fixed,
+    allowed_columns,
+    column_of,
+    restricted,
+    restriction_settings,
 )
-from counterpoint.planning.result import PlannedLane, PlanResult, Segment, Setting, Status
+from counterpoint.planning.result import PlannedLane, PlanResult, Segment, Status
 
 
 def plan_latency(
@@ -27,7 +27,7 @@ def plan_latency(
     table: CostTable,
     *,
     units: Sequence[str] | None = None,
-    fixed: Mapping[int, str] | None = None,
+    fixed: Fixed | None = None,
 ) -> PlanResult:
     """The lane of least latency under the cost table, proven best unless the status says less.
 
@@ -35,22 +35,18 @@ def plan_latency(
         network: What is run.
         table: What it costs.
         units: Names of the units that may be used; ``None``: all of the table.
-        fixed: Unit of some layers, by layer index; it need not be among ``units``.
+        fixed: Unit or units of some layers, by layer index; they need not be among ``units``.
 
     Raises:
         UserInputError: An unknown unit or layer, or the costs of another network.
     """
     began_ns = perf_counter_ns()
-    allowed = _allowed_columns(network, table, units, fixed or {})
-    problem = _restricted(latency_problem(network, table), allowed)
-    settings: dict[str, Setting] = {}
-    if units is not None:
-        settings["units"] = tuple(units)
-    if fixed:
-        settings["fixed"] = tuple(f"{layer}={unit}" for layer, unit in sorted(fixed.items()))
+    allowed = allowed_columns(network, table, units, fixed)
+    problem = restricted(latency_problem(network, table), allowed)
+    settings = restriction_settings(units, fixed)
     labelling = label(problem)
     if labelling.labels is None or labelling.cost is None or labelling.lower_bound is None:
-        reason = _why_blocked(network, table, labelling, allowed)
+        reason = why_blocked(network, table, labelling, allowed)
         return PlanResult(
             planner="labelling",
             status=Status.INFEASIBLE,
@@ -58,7 +54,7 @@ def plan_latency(
             settings=settings,
             time_spent_ns=perf_counter_ns() - began_ns,
         )
-    segments = _merged(table, labelling.labels)
+    segments = merged(table, labelling.labels)
     evaluation = evaluate(network, table, segments)
     if evaluation.latency_ns != round(labelling.cost):
         broken = "; ".join(evaluation.violations) or f"{evaluation.latency_ns} ns"
@@ -83,7 +79,7 @@ def single_unit_plan(network: Network, table: CostTable, unit: str) -> PlanResul
         UserInputError: The table has no such unit.
     """
     began_ns = perf_counter_ns()
-    _column(table, unit)
+    column_of(table, unit)
     segments: tuple[Segment, ...] = ((tuple(range(len(network.layers))), unit),)
     evaluation = evaluate(network, table, segments)
     infeasible = evaluation.latency_ns is None
@@ -98,40 +94,7 @@ def single_unit_plan(network: Network, table: CostTable, unit: str) -> PlanResul
     )
 
 
-def _column(table: CostTable, unit: str) -> int:
-    if unit not in table.unit_names:
-        known = ", ".join(table.unit_names) or "none"
-        raise UserInputError(f"unknown compute unit {unit!r}; the costs know: {known}")
-    return table.unit_names.index(unit)
-
-
-def _allowed_columns(
-    network: Network,
-    table: CostTable,
-    units: Iterable[str] | None,
-    fixed: Mapping[int, str],
-) -> list[list[int]]:
-    """The columns that each layer may be given."""
-    names = table.unit_names if units is None else units
-    columns = sorted({_column(table, name) for name in names})
-    allowed = [columns] * len(network.layers)
-    for layer, unit in fixed.items():
-        if not 0 <= layer < len(network.layers):
-            last = len(network.layers) - 1
-            raise UserInputError(f"unknown layer {layer}; {network.name} has layers 0 to {last}")
-        allowed[layer] = [_column(table, unit)]
-    return allowed
-
-
-def _restricted(problem: LabellingProblem, allowed: Sequence[Sequence[int]]) -> LabellingProblem:
-    """The problem in which each layer gets one of its columns."""
-    layer_cost = np.full_like(problem.layer_cost, FORBIDDEN)
-    for layer, columns in enumerate(allowed):
-        layer_cost[layer, columns] = problem.layer_cost[layer, columns]
-    return LabellingProblem(layer_cost, problem.entry_cost, problem.tensors)
-
-
-def _merged(table: CostTable, labels: Iterable[int]) -> tuple[Segment, ...]:
+def merged(table: CostTable, labels: Iterable[int]) -> tuple[Segment, ...]:
     """Consecutive layers of one unit as one segment: convex, because layers are in run order."""
     runs = groupby(enumerate(labels), key=lambda layer_and_unit: layer_and_unit[1])
     return tuple(
@@ -139,9 +102,10 @@ def _merged(table: CostTable, labels: Iterable[int]) -> tuple[Segment, ...]:
     )
 
 
-def _why_blocked(
+def why_blocked(
     network: Network, table: CostTable, labelling: Labelling, allowed: Sequence[Sequence[int]]
 ) -> str:
+    """Why an infeasible labelling is so, in one line."""
     if labelling.blocked_layer is None:
         raise InternalError(f"labelling of {network.name} is infeasible, but nothing blocks it")
     layer = network.layers[labelling.blocked_layer]
