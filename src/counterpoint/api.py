@@ -35,11 +35,17 @@ class Machine:
     engines: Mapping[str, Engine]
 
 
-def devices(*, cpu_groups: str | None = None, only: Sequence[str] | None = None) -> Machine:
+def devices(
+    *,
+    cpu_groups: str | None = None,
+    cpu_parts: Mapping[str, tuple[int, ...]] | None = None,
+    only: Sequence[str] | None = None,
+) -> Machine:
     """What is here.
 
     Args:
-        cpu_groups: Cut the CPU into groups of cores, e.g. ``"1,1"`` or ``"P,E"``.
+        cpu_groups: Also cut the CPU into groups of cores, e.g. ``"1,1"`` or ``"P,E"``.
+        cpu_parts: The same as a plan writes it down: :attr:`Plan.cpu_parts`.
         only: Keep the units of these names, or whose names contain them (``CPU``, ``openvino``,
             ``GPU.0``).
 
@@ -48,7 +54,7 @@ def devices(*, cpu_groups: str | None = None, only: Sequence[str] | None = None)
     """
     groups = parse_cpu_groups(cpu_groups) if cpu_groups else None
     engines = planning_engines()
-    platform = with_units(host_platform(cpu_groups=groups), engines)
+    platform = with_units(host_platform(cpu_groups=groups, cpu_parts=cpu_parts), engines)
     if only:
         names = {unit.name for unit in platform.units}
         kept = tuple(
@@ -153,7 +159,7 @@ class Session(_Session):
         allow_other_machine: bool = False,
         trace: bool = False,
     ) -> None:
-        here = machine or devices()
+        here = machine or devices(cpu_parts=plan.cpu_parts)
         super().__init__(
             network,
             plan,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.cli.options import (
+    MachineOptions,
     NetworkOptions,
     StoreOptions,
-    check_groups,
     parse_shapes,
     split_names,
 )
 from counterpoint.costs.objective import Objective
-from counterpoint.errors import PlanFileError, UserInputError
+from counterpoint.errors import UserInputError
 from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment
 
 
@@ -78,7 +79,7 @@ def test_no_store_is_a_store_in_memory() -> None:
         StoreOptions(store=Path("x"), no_store=True).open()
 
 
-def test_a_plan_for_parts_of_the_cpu_says_how_to_cut_it() -> None:
+def test_a_plan_says_how_to_cut_the_cpu() -> None:
     plan = Plan(
         network_name="n",
         network_hash="h",
@@ -90,7 +91,11 @@ def test_a_plan_for_parts_of_the_cpu_says_how_to_cut_it() -> None:
         layer_names=("a",),
         engines={},
         prediction=Prediction(1),
+        cpu_parts={"CPU.1": (0,)},
     )
-    check_groups(plan, "1,1")
-    with pytest.raises(PlanFileError, match="--cpu-groups"):
-        check_groups(plan, None)
+    here = MachineOptions().machine(plan)
+    assert [device.name for device in here.platform.devices][:2] == ["CPU", "CPU.1"]
+    with pytest.raises(UserInputError, match="its own groups"):
+        MachineOptions(cpu_groups="1").machine(plan)
+    with pytest.raises(UserInputError, match=r"may not use \[9999\]"):
+        MachineOptions().machine(replace(plan, cpu_parts={"CPU.1": (9999,)}))

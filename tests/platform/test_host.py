@@ -19,7 +19,7 @@ from tests.platform.recorded_machines import (
 
 from counterpoint.errors import UserInputError
 from counterpoint.platform.host import host_platform, read_host
-from counterpoint.platform.model import Platform
+from counterpoint.platform.model import ComputeUnit, Platform
 
 
 def platform_of(
@@ -41,15 +41,16 @@ def test_one_device_without_groups(tmp_path: Path) -> None:
 def test_devices_of_groups_keep_their_order(tmp_path: Path) -> None:
     platform = platform_of(tmp_path, khadas_vim3(), ("little", "big"))
     assert [(device.name, device.cores) for device in platform.devices] == [
+        ("CPU", (0, 1, 2, 3, 4, 5)),
         ("CPU.0", (0, 1)),
         ("CPU.1", (2, 3, 4, 5)),
     ]
-    assert platform.devices[0].description == "2 x Cortex-A53 (little)"
+    assert platform.devices[1].description == "2 x Cortex-A53 (little)"
 
 
 def test_descriptions_without_parts_name_the_model(tmp_path: Path) -> None:
     platform = platform_of(tmp_path, alder_lake(), ("P",))
-    assert platform.devices[0].description == "2 x P core, 12th Gen Intel(R) Core(TM) i5-1230U"
+    assert platform.devices[1].description == "2 x P core, 12th Gen Intel(R) Core(TM) i5-1230U"
 
 
 def test_facts_hold_what_is_known(tmp_path: Path) -> None:
@@ -104,13 +105,32 @@ def test_fingerprint_counts_cores_by_kind_not_by_number(tmp_path: Path) -> None:
     assert first.fingerprint == other.fingerprint
 
 
-def test_fingerprint_tells_machines_and_cuts_apart(tmp_path: Path) -> None:
+def test_parts_of_equal_cores_are_alike(tmp_path: Path) -> None:
+    host = read_host(write_tree(tmp_path, epyc_guest()))
+    cut = [host_platform(host, cpu_groups=groups) for groups in ((1, 1, 2), (4,))]
+    assert cut[0].fingerprint == cut[1].fingerprint == host_platform(host).fingerprint
+    whole, first, second, third = (device.likeness for device in cut[0].devices)
+    assert first == second
+    assert len({whole, first, third, cut[1].devices[1].likeness}) == 4
+    unit = ComputeUnit("onnxruntime", (cut[0].devices[2],), "fp32")
+    assert unit.measured_as == f"onnxruntime:CPU({first})@fp32"
+
+
+def test_parts_as_a_plan_has_them(tmp_path: Path) -> None:
+    host = read_host(write_tree(tmp_path, khadas_vim3()))
+    cut = host_platform(host, cpu_groups=("little", "big"))
+    parts = {device.name: device.cores for device in cut.devices[1:]}
+    assert host_platform(host, cpu_parts=parts) == cut
+    with pytest.raises(UserInputError, match=r"may not use \[77\]"):
+        host_platform(host, cpu_parts={"CPU.0": (0, 77)})
+    with pytest.raises(UserInputError, match="one way at a time"):
+        host_platform(host, cpu_parts=parts, cpu_groups=(1,))
+
+
+def test_fingerprint_tells_machines_apart(tmp_path: Path) -> None:
     host = read_host(write_tree(tmp_path, two_socket_xeon()))
     fingerprints = [
         host_platform(host).fingerprint,
-        host_platform(host, cpu_groups=(8,)).fingerprint,
-        host_platform(host, cpu_groups=(4, 4)).fingerprint,
-        host_platform(host, cpu_groups=(3, 5)).fingerprint,
         host_platform(replace(host, allowed=host.allowed[:4])).fingerprint,
         host_platform(replace(host, quota_cpus=4.0)).fingerprint,
         host_platform(replace(host, cpu_model="Another")).fingerprint,

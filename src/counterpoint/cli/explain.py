@@ -9,7 +9,6 @@ from counterpoint.cli.options import (
     PlanOptions,
     Precision,
     StoreOptions,
-    check_groups,
 )
 from counterpoint.cli.output import show
 
@@ -42,8 +41,7 @@ def explain(
     from counterpoint.schedule.plan import check_plan
 
     loaded = plan.load()
-    check_groups(loaded, machine.cpu_groups)
-    subject, here = network.load(), machine.machine()
+    subject, here = network.load(), machine.machine(loaded)
     check_plan(loaded, subject, here.platform)
     costs = cost_table(subject, here, store, precision, also=loaded.units)
     explained = price(subject, costs, loaded)

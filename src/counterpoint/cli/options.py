@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from counterpoint.errors import PlanFileError, UserInputError
+from counterpoint.errors import UserInputError
 
 if TYPE_CHECKING:  # heavy: loaded by the verb that needs it
     from counterpoint.api import Machine
@@ -34,7 +34,7 @@ CpuGroups = Annotated[
     Option(
         "--cpu-groups",
         metavar="LIST",
-        help="Cut the CPU into devices: numbers of cores (1,1) or kinds (big,little; P,E).",
+        help="Also cut the CPU into devices: numbers of cores (1,1) or kinds (big,little; P,E).",
     ),
 ]
 LayerLimit = Annotated[
@@ -149,15 +149,24 @@ class MachineOptions:
     ] = None
     cpu_groups: CpuGroups = None
 
-    def machine(self) -> Machine:
+    def machine(self, plan: Plan | None = None) -> Machine:
         """Platform and engines.
 
+        Args:
+            plan: The CPU is cut as this plan needs it.
+
         Raises:
-            UserInputError: Nothing is left, or the groups do not fit.
+            UserInputError: Nothing is left, the groups do not fit, or plan and user both cut.
         """
         from counterpoint.api import devices
 
-        return devices(cpu_groups=self.cpu_groups, only=split_names(self.device or ()) or None)
+        if plan is not None and self.cpu_groups is not None:
+            raise UserInputError("--cpu-groups excludes --plan: a plan has its own groups")
+        return devices(
+            cpu_groups=self.cpu_groups,
+            cpu_parts=None if plan is None else plan.cpu_parts,
+            only=split_names(self.device or ()) or None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,19 +223,6 @@ class PlanOptions:
                 "--plan plan.json"
             )
         return load_plan(self.plan)
-
-
-def check_groups(plan: Plan, cpu_groups: str | None) -> None:
-    """Tells what to do about a plan for parts of the CPU, where the CPU is not cut.
-
-    Raises:
-        PlanFileError: It is one.
-    """
-    if cpu_groups is None and any(":CPU." in name for name in plan.units):
-        raise PlanFileError(
-            f"the plan uses parts of the CPU ({', '.join(plan.units)}): give --cpu-groups as when "
-            "it was made"
-        )
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

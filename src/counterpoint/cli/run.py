@@ -11,10 +11,10 @@ from typer import Option
 from counterpoint.cli.options import (
     CpuGroups,
     Json,
+    MachineOptions,
     NetworkOptions,
     PlanOptions,
     TraceFile,
-    check_groups,
 )
 from counterpoint.cli.output import check_writable, show
 from counterpoint.errors import UserInputError
@@ -193,12 +193,11 @@ def _what(
         )
     loaded = plan.load() if unit is None else None
     subject = network.load()
-    here = devices(cpu_groups=cpu_groups)
     if unit is not None:
+        here = devices(cpu_groups=cpu_groups)
         return subject, here, plan_on_unit(subject, here.platform, here.engines, unit)
     assert loaded is not None  # noqa: S101 - one of the two is given
-    check_groups(loaded, cpu_groups)
-    return subject, here, loaded
+    return subject, MachineOptions(cpu_groups=cpu_groups).machine(loaded), loaded
 
 
 def _frames(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from counterpoint.errors import UserInputError
 from counterpoint.platform.cpu import Core
 from counterpoint.platform.cpu_groups import (
     cut_cpu_groups,
@@ -25,44 +26,63 @@ def host_platform(
     description: HostDescription | None = None,
     *,
     cpu_groups: Sequence[int | str] | None = None,
+    cpu_parts: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Platform:
     """This machine's CPU as devices; units and links are left to the engines.
 
+    The first device is always ``CPU``, all usable cores. A device names one logical processor for
+    each thread that should compute on it.
+
     Args:
         description: The machine; ``None`` reads the one that runs this.
-        cpu_groups: Sizes or kinds of core, see :func:`parse_cpu_groups`: devices ``CPU.0``,
-            ``CPU.1`` and so on. ``None``: one device ``CPU`` of all usable cores. A device names
-            one logical processor for each thread that should compute on it.
+        cpu_groups: Sizes or kinds of core, see :func:`parse_cpu_groups`: further devices
+            ``CPU.0``, ``CPU.1`` and so on, which are parts of ``CPU``.
+        cpu_parts: The same parts by name and logical processors, as a plan has them.
 
     Raises:
-        UserInputError: The groups do not fit the machine.
+        UserInputError: The groups do not fit the machine, or both forms are given.
     """
     host = read_host() if description is None else description
-    if cpu_groups is None:
-        groups = {"CPU": default_cpu_group(host)}
-    else:
+    if cpu_groups and cpu_parts:
+        raise UserInputError("the CPU can be cut in one way at a time")
+    parts = dict(cpu_parts or {})
+    if cpu_groups:
         cut = cut_cpu_groups(host, cpu_groups)
-        groups = {f"CPU.{number}": processors for number, processors in enumerate(cut)}
-    devices = tuple(
-        Device(name, DeviceKind.CPU, cores=processors, description=_label(host, processors))
-        for name, processors in groups.items()
-    )
+        parts = {f"CPU.{number}": processors for number, processors in enumerate(cut)}
+    _check_parts(host, parts)
+    whole = default_cpu_group(host)
+    devices = [Device("CPU", DeviceKind.CPU, cores=whole, description=_label(host, whole))]
+    devices += [
+        Device(
+            name,
+            DeviceKind.CPU,
+            cores=processors,
+            description=_label(host, processors),
+            likeness=_likeness(host, processors),
+        )
+        for name, processors in parts.items()
+    ]
     return Platform(
         name=host.board or host.cpu_model or "this machine",
-        fingerprint=_fingerprint(host, groups),
-        devices=devices,
+        fingerprint=_fingerprint(host),
+        devices=tuple(devices),
         facts=_facts(host),
     )
 
 
-def _fingerprint(host: HostDescription, groups: dict[str, tuple[int, ...]]) -> str:
-    """Same speed, same hash: processors count by kind and neighbourhood, not by number."""
-    numbering: dict[tuple[str, int | None], int] = {}
+def _check_parts(host: HostDescription, parts: Mapping[str, tuple[int, ...]]) -> None:
+    here = {thread for core in host.usable_cores for thread in core.threads}
+    for name, processors in parts.items():
+        gone = sorted(set(processors) - here)
+        if gone or not processors:
+            raise UserInputError(
+                f"{name} consists of processors {list(processors)}, of which this program may not "
+                f"use {gone}: make the plan again, with --cpu-groups as wanted"
+            )
 
-    def relative(place: str, number: int | None) -> int:
-        return numbering.setdefault((place, number), len(numbering))
 
-    owners = {thread: core for core in host.cores for thread in core.threads}
+def _fingerprint(host: HostDescription) -> str:
+    """Same speed, same hash."""
     caches = Counter(
         f"L{cache.level} {cache.kind} {cache.size_bytes} / {len(cache.processors)}"
         for cache in host.caches
@@ -80,24 +100,37 @@ def _fingerprint(host: HostDescription, groups: dict[str, tuple[int, ...]]) -> s
         "usable": sorted(
             f"{core.kind} {core.part} x{len(core.threads)}" for core in host.usable_cores
         ),
-        "groups": {
-            name: [
-                [
-                    core.kind,
-                    core.part,
-                    relative("package", core.package),
-                    relative("node", core.node),
-                    relative("cache", core.cache_group),
-                    relative("cluster", core.cluster),
-                    relative("core", core.threads[0]),
-                ]
-                for core in (owners[processor] for processor in processors)
-            ]
-            for name, processors in groups.items()
-        },
+        "whole": _neighbourhood(host, default_cpu_group(host)),
     }
-    text = json.dumps(decisive, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _likeness(host: HostDescription, processors: Sequence[int]) -> str:
+    """``2-1f3a9c``: how many threads, and a hash of what they run on."""
+    text = json.dumps(_neighbourhood(host, processors))
+    return f"{len(processors)}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def _neighbourhood(host: HostDescription, processors: Iterable[int]) -> list[list[object]]:
+    """Kind of each processor and whom it shares what with, by kind and not by number."""
+    numbering: dict[tuple[str, int | None], int] = {}
+
+    def relative(place: str, number: int | None) -> int:
+        return numbering.setdefault((place, number), len(numbering))
+
+    owners = {thread: core for core in host.cores for thread in core.threads}
+    return [
+        [
+            core.kind,
+            core.part,
+            relative("package", core.package),
+            relative("node", core.node),
+            relative("cache", core.cache_group),
+            relative("cluster", core.cluster),
+            relative("core", core.threads[0]),
+        ]
+        for core in (owners[processor] for processor in processors)
+    ]
 
 
 def _label(host: HostDescription, processors: Iterable[int]) -> str:

@@ -35,6 +35,8 @@ class Device:
         memory: Name of the memory it computes from; devices of one memory hand over for free.
         cores: Logical processor numbers of a CPU group, ascending; empty for other devices.
         description: Marketing name, for people.
+        likeness: Of a part of a CPU: parts of the same likeness are equally fast, and what was
+            measured on one holds for the others. Empty for other devices.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Device:
     memory: str = "host"
     cores: tuple[int, ...] = ()
     description: str = ""
+    likeness: str = ""
 
     @property
     def is_part(self) -> bool:
@@ -111,6 +114,15 @@ class ComputeUnit:
         if not self.settings:
             return base
         return base + "[" + ",".join(f"{key}={value}" for key, value in self.settings) + "]"
+
+    @property
+    def measured_as(self) -> str:
+        """The name under which measurements are kept: parts of a CPU go by their likeness."""
+        name = self.name
+        for device in self.devices:
+            if device.likeness:
+                name = name.replace(device.name, f"CPU({device.likeness})", 1)
+        return name
 
     @property
     def memory(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from counterpoint.costs.objective import Objective
@@ -186,6 +186,7 @@ class Plan:
         frames_in_flight: Frames that may be under way at once; 1 to ``MAX_FRAMES_IN_FLIGHT``.
         layer_names: One name for each layer of the network.
         engines: Name of each engine used to its version.
+        cpu_parts: Logical processors of each part of the CPU (``CPU.0``) that it uses.
         prediction: What the cost table promises.
         measured_latency: What a clock said of one frame at a time; ``None`` before that was run.
         measured_interval: What a clock said of the mean time from one frame's end to the next
@@ -209,6 +210,7 @@ class Plan:
     layer_names: tuple[str, ...]
     engines: Mapping[str, str]
     prediction: Prediction
+    cpu_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     measured_latency: Measurement | None = None
     measured_interval: Measurement | None = None
     notes: tuple[str, ...] = ()
@@ -266,6 +268,12 @@ def check_plan(
             platform.unit(name)
         except UserInputError as error:
             raise PlanFileError(f"the plan does not fit this machine: {error}") from None
+    for device in platform.devices:
+        if plan.cpu_parts.get(device.name, device.cores) != device.cores:
+            raise PlanFileError(
+                f"the plan's {device.name} consists of processors "
+                f"{list(plan.cpu_parts[device.name])}, here it is {list(device.cores)}"
+            )
     for index, lane in enumerate(plan.lanes):
         _check_lane(f"lane {index} of the plan", lane, network)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 
 from counterpoint.costs.objective import Objective
@@ -72,6 +72,12 @@ def plan_of(
     )
 
 
+def cpu_parts(platform: Platform, units: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Logical processors of the parts of the CPU on which those units are."""
+    devices = {device.name: device for name in units for device in platform.unit(name).devices}
+    return {name: device.cores for name, device in devices.items() if device.is_part}
+
+
 def plan_on_unit(
     network: Network, platform: Platform, engines: Mapping[str, Engine], unit: str
 ) -> Plan:
@@ -110,5 +116,6 @@ def _plan(
         frames_in_flight=frames_in_flight,
         layer_names=tuple(layer.name for layer in network.layers),
         engines={name: engines[name].version() for name in sorted(used & set(engines))},
+        cpu_parts=cpu_parts(platform, [segment.unit for lane in lanes for segment in lane.segments]),
         prediction=prediction,
     )

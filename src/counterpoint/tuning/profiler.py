@@ -150,7 +150,7 @@ class Profiler:
         """
         key = Key(
             subject,
-            unit.name,
+            unit.measured_as,
             self.engines[unit.engine].version(),
             self.platform.fingerprint,
         )

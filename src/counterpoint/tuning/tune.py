@@ -33,6 +33,7 @@ from counterpoint.tuning.contenders import (
     plan_contender,
 )
 from counterpoint.tuning.frames import ordered, seeded_frame
+from counterpoint.tuning.planned import cpu_parts
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
@@ -450,6 +451,7 @@ class _Tuner:
             frames_in_flight=1,
             layer_names=tuple(layer.name for layer in self.network.layers),
             engines={name: self.engines[name].version() for name in sorted(used)},
+            cpu_parts=cpu_parts(self.platform, [segment.unit for segment in candidate.segments]),
             prediction=Prediction(
                 candidate.latency_ns,
                 (candidate.segment_ns,),
