@@ -75,9 +75,6 @@ class NoSource:
     ) -> Path:
         raise NotImplementedError
 
-    def weight_names(self, nodes: Sequence[int]) -> tuple[str, ...]:
-        return ()
-
     def node_labels(self, node: int) -> tuple[str, ...]:
         return ()
 

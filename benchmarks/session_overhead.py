@@ -35,8 +35,10 @@ class IdleSegment(FakeSegment):
         super().__init__(engine, segment, unit)
         self.outputs = [np.zeros(spec.shape or (), np.float32) for spec in segment.outputs]
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        return self.outputs
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
+        return self.outputs if outputs is None else outputs
 
 
 class IdleEngine(FakeEngine):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.protocol import InstalledStream, NodeProfile, Tensor
 from counterpoint.network.graph import Layer, Network, Subnetwork, TensorSpec
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind, Platform
 
@@ -27,9 +27,6 @@ class NoSource:
     ) -> Path:
         raise AssertionError("a fake network has no file")
 
-    def weight_names(self, nodes: Sequence[int]) -> tuple[str, ...]:
-        return ()
-
     def node_labels(self, node: int) -> tuple[str, ...]:
         return (f"node{node}",)
 
@@ -39,7 +36,7 @@ def fake_network(
     *,
     inputs: Sequence[str] = ("x",),
     outputs: Sequence[str] | None = None,
-    shape: tuple[int, ...] = SHAPE,
+    shape: tuple[int, ...] | None = SHAPE,
     name: str = "fake",
 ) -> Network:
     """A network whose layer ``i`` reads the tensors ``reads[i]`` and makes ``t<i>``.
@@ -138,14 +135,16 @@ class FakeSegment:
         self.closed = False
         self.threads: set[str] = set()
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         assert not self.closed, "run after close"
         if len(inputs) != len(self.segment.inputs):
             raise ValueError(f"{len(inputs)} inputs instead of {len(self.segment.inputs)}")
         tensors = {}
         for spec, array in zip(self.segment.inputs, inputs, strict=True):
             assert array.flags.c_contiguous
-            assert array.shape == spec.shape
+            assert spec.shape in (None, array.shape)
             assert array.dtype == np.dtype(spec.dtype)
             tensors[spec.name] = array
         self.engine.occupy(self.unit)
@@ -158,7 +157,17 @@ class FakeSegment:
                 tensors[layer.outputs[0]] = run_layer(layer, tensors)
         finally:
             self.engine.release(self.unit)
-        return [tensors[spec.name] for spec in self.segment.outputs]
+        made = [tensors[spec.name] for spec in self.segment.outputs]
+        if outputs is None:
+            return made
+        for spec, lent, output in zip(self.segment.outputs, outputs, made, strict=True):
+            assert lent.flags.c_contiguous
+            assert lent.flags.writeable
+            assert lent.shape == spec.shape
+            assert lent.dtype == np.dtype(spec.dtype)
+            assert not any(np.may_share_memory(lent, array) for array in inputs)
+            lent[...] = output
+        return outputs
 
     def profile(self) -> NodeProfile | None:
         return None
@@ -212,6 +221,11 @@ class FakeEngine:
 
     def as_installed(self, network: Network, *, any_precision: bool) -> FakeSegment | None:
         return None
+
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], InstalledStream]]:
+        return {}
 
     def occupy(self, unit: ComputeUnit) -> None:
         names = {device.name for device in unit.devices}

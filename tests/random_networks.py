@@ -19,9 +19,6 @@ class NoSource:
     ) -> Path:
         raise AssertionError("a random network has no model file")
 
-    def weight_names(self, nodes: Sequence[int]) -> tuple[str, ...]:
-        return ()
-
     def node_labels(self, node: int) -> tuple[str, ...]:
         return (f"node{node}",)
 

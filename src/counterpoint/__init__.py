@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from counterpoint.api import Session, devices, tune
+    from counterpoint.api import Session, devices, tune, tune_throughput
     from counterpoint.errors import CounterpointError
     from counterpoint.network.graph import Network
     from counterpoint.network.loading import load
@@ -35,6 +35,7 @@ _HOME = {
     "load_plan": "counterpoint.schedule.plan_file",
     "save_plan": "counterpoint.schedule.plan_file",
     "tune": "counterpoint.api",
+    "tune_throughput": "counterpoint.api",
 }
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "load_plan",
     "save_plan",
     "tune",
+    "tune_throughput",
 ]
 
 

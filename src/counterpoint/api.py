@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from counterpoint.costs.store import Store
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.engines.registry import planning_engines, with_units
 from counterpoint.errors import UserInputError
 from counterpoint.network.graph import Network
+from counterpoint.planning.restriction import Fixed
 from counterpoint.platform.host import host_platform, parse_cpu_groups
 from counterpoint.platform.model import Platform
 from counterpoint.schedule.plan import Plan
@@ -18,6 +21,12 @@ from counterpoint.schedule.session import Session as _Session
 from counterpoint.tuning.progress import Progress
 from counterpoint.tuning.tune import TuneResult
 from counterpoint.tuning.tune import tune as _tune
+
+if TYPE_CHECKING:
+    from counterpoint.tuning.throughput import ThroughputResult
+
+MAX_PARTS = 16
+"""More lanes side by side than this are not tried unless asked for: each takes time to measure."""
 
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
@@ -94,56 +103,141 @@ def precisions_of(text: str | None) -> tuple[str, ...] | None:
     return wanted
 
 
-def tune(
-    network: Network,
-    *,
-    precision: str | None = None,
-    machine: Machine | None = None,
-    store: Store | Path | None = None,
-    frames: Sequence[Mapping[str, Tensor]] | None = None,
-    fixed: Mapping[int, str] | None = None,
-    progress: Progress | None = None,
-    compare_installed: bool = True,
-) -> TuneResult:
-    """Finds the plan of least latency of a network on this machine.
+class TuneOptions(TypedDict, total=False):
+    """What tuning for latency and for throughput have in common.
 
-    Args:
-        network: From :func:`counterpoint.load`.
+    Attributes:
         precision: ``None``: the network's own; ``any``; or a list like ``fp32,bf16``.
         machine: From :func:`devices`; ``None`` for all of this one.
         store: An open store, or its file; ``None`` for the user's own.
         frames: Real frames to verify with, inputs by name.
-        fixed: Layers (by index) that have to run on a unit (by name).
+        fixed: Layers (by index) that have to run on a unit, or on one of several (by name).
         progress: Told how far it is.
-        compare_installed: Also time what the engines do as installed.
+        compare_installed: Also time what the engines do as installed; so if not given.
+    """
+
+    precision: str | None
+    machine: Machine | None
+    store: Store | Path | None
+    frames: Sequence[Mapping[str, Tensor]] | None
+    fixed: Fixed | None
+    progress: Progress | None
+    compare_installed: bool
+
+
+def tune(network: Network, **options: Unpack[TuneOptions]) -> TuneResult:
+    """Finds the plan of least latency of a network on this machine.
+
+    Args:
+        network: From :func:`counterpoint.load`.
+        options: See :class:`TuneOptions`.
 
     Raises:
         CounterpointError: See :func:`counterpoint.tuning.tune.tune`.
     """
-    here = machine or devices()
-    opened = store if isinstance(store, Store) else Store.open(store)
-    try:
-        return _tune(
+    here = options.get("machine") or devices()
+    with _store_of(options.get("store")) as store:
+        return _tune(network, **_tuning(options, here, store))
+
+
+def tune_throughput(
+    network: Network,
+    *,
+    batches: Sequence[int] | None = None,
+    method: str = "auto",
+    max_latency_ns: int | None = None,
+    **options: Unpack[TuneOptions],
+) -> ThroughputResult:
+    """Finds the plan with the most images a second of a network on this machine.
+
+    Args:
+        network: From :func:`counterpoint.load`.
+        batches: Images in a frame to try; ``None`` for 1, 2, 4 ... while they pay.
+        method: ``auto``, ``single``, ``replicate``, ``pipeline`` or ``switch``.
+        max_latency_ns: No frame may take longer.
+        options: See :class:`TuneOptions`; a machine that is not given has each core as a part.
+
+    Raises:
+        CounterpointError: See :func:`counterpoint.tuning.throughput.tune_throughput`.
+    """
+    from counterpoint.tuning.throughput import tune_throughput as search
+
+    here = options.get("machine") or devices(cpu_groups=one_core_each())
+    with _store_of(options.get("store")) as store:
+        return search(
             network,
-            platform=here.platform,
-            engines=here.engines,
-            store=opened,
-            precisions=precisions_of(precision),
-            frames=frames,
-            fixed=fixed,
-            progress=progress,
-            compare_installed=compare_installed,
+            batches=batches,
+            method=method,
+            max_latency_ns=max_latency_ns,
+            **_tuning(options, here, store),
         )
+
+
+def one_core_each() -> str | None:
+    """CPU groups for lanes side by side: every usable core by itself, at most ``MAX_PARTS``.
+
+    ``None`` where there is one core.
+    """
+    cores = len(host_platform().devices[0].cores)
+    parts = min(cores, MAX_PARTS)
+    return ",".join([str(cores // parts)] * parts) if parts > 1 else None
+
+
+@contextmanager
+def _store_of(store: Store | Path | None) -> Iterator[Store]:
+    """The store itself, or one that is closed afterwards."""
+    if isinstance(store, Store):
+        yield store
+        return
+    opened = Store.open(store)
+    try:
+        yield opened
     finally:
-        if opened is not store:
-            opened.close()
+        opened.close()
+
+
+class _Tuning(TypedDict):
+    platform: Platform
+    engines: Mapping[str, Engine]
+    store: Store
+    precisions: tuple[str, ...] | None
+    frames: Sequence[Mapping[str, Tensor]] | None
+    fixed: Fixed | None
+    progress: Progress | None
+    compare_installed: bool
+
+
+def _tuning(options: TuneOptions, machine: Machine, store: Store) -> _Tuning:
+    return {
+        "platform": machine.platform,
+        "engines": machine.engines,
+        "store": store,
+        "precisions": precisions_of(options.get("precision")),
+        "frames": options.get("frames"),
+        "fixed": options.get("fixed"),
+        "progress": options.get("progress"),
+        "compare_installed": options.get("compare_installed", True),
+    }
+
+
+def at_batch(network: Network, plan: Plan) -> Network:
+    """The network with as many images in a frame as the plan is for.
+
+    Raises:
+        UserInputError: It cannot be run at that batch.
+    """
+    if plan.batch is None or network.content_hash == plan.network_hash:
+        return network
+    from counterpoint.network.batching import with_batch
+
+    return with_batch(network, plan.batch)
 
 
 class Session(_Session):
     """A network that runs by a plan on this machine.
 
     Args:
-        network: What runs.
+        network: What runs; the session takes it at the plan's batch.
         plan: How; its units must be here.
         machine: From :func:`devices`; ``None`` for this one, cut as the plan needs it.
         allow_other_machine: Accept a plan that was made elsewhere if its units are here.
@@ -161,7 +255,7 @@ class Session(_Session):
     ) -> None:
         here = machine or devices(cpu_parts=plan.cpu_parts)
         super().__init__(
-            network,
+            at_batch(network, plan),
             plan,
             engines=here.engines,
             platform=here.platform,

@@ -104,7 +104,58 @@ def with_run(run: Callable[..., Sequence[Tensor]]) -> Callable[[Any], None]:
 
     def bend(segment: Any) -> None:
         own = segment.run
-        segment.run = lambda inputs: run(own, inputs)
+
+        def bent(inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None) -> Any:
+            results = run(own, inputs)
+            if outputs is None:
+                return results
+            for lent, result in zip(outputs, results, strict=False):
+                lent[...] = result.reshape(lent.shape)
+            return outputs
+
+        segment.run = bent
+
+    return bend
+
+
+def with_lending(run: Callable[..., Sequence[Tensor]]) -> Callable[[Any], None]:
+    """Bends runs that are lent outputs: called with the segment's own run, inputs and outputs."""
+
+    def bend(segment: Any) -> None:
+        own = segment.run
+        segment.run = lambda inputs, outputs=None: (
+            own(inputs) if outputs is None else run(own, inputs, outputs)
+        )
+
+    return bend
+
+
+def returning_others(own: Any, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Any:
+    own(inputs, outputs)
+    return [output.copy() for output in outputs]
+
+
+def filling_nothing(own: Any, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Any:
+    return outputs
+
+
+def bound_for_good(lasting: bool) -> Callable[[Any], None]:
+    """Each run also writes where the one before it was told to; or returns that."""
+
+    def bend(segment: Any) -> None:
+        own = segment.run
+        bound: list[Sequence[Tensor]] = []
+
+        def run(inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None) -> Any:
+            if lasting and outputs is None and bound:
+                return own(inputs, bound[-1])
+            for earlier in bound:
+                own(inputs, earlier)
+            if outputs is not None:
+                bound[:] = [outputs]
+            return own(inputs, outputs)
+
+        segment.run = run
 
     return bend
 
@@ -136,11 +187,13 @@ def always_the_same_arrays() -> Callable[[Any], None]:
         own = segment.run
         kept: list[Tensor] = []
 
-        def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-            outputs = own(inputs)
+        def run(inputs: Sequence[Tensor], outputs: Any = None) -> Sequence[Tensor]:
+            made: Sequence[Tensor] = own(inputs, outputs)
+            if outputs is not None:
+                return made
             if not kept:
-                kept.extend(outputs)
-            for array, output in zip(kept, outputs, strict=True):
+                kept.extend(made)
+            for array, output in zip(kept, made, strict=True):
                 array[...] = output
             return kept
 
@@ -190,8 +243,8 @@ def one_at_a_time() -> Callable[[Any], None]:
     def bend(segment: Any) -> None:
         latest.append(segment.run)
 
-        def run(inputs: Sequence[Tensor]) -> Any:
-            return latest[-1](inputs)
+        def run(inputs: Sequence[Tensor], outputs: Any = None) -> Any:
+            return latest[-1](inputs, outputs)
 
         segment.run = run
 
@@ -207,6 +260,10 @@ def one_at_a_time() -> Callable[[Any], None]:
         (with_run(one_too_many), "2 outputs instead of 1"),
         (with_run(writing), "run writes to its inputs"),
         (always_the_same_arrays(), "a later run changes the outputs of an earlier one"),
+        (with_lending(returning_others), "does not return the arrays that it was lent"),
+        (with_lending(filling_nothing), "with lent outputs"),
+        (bound_for_good(lasting=False), "writes to arrays that were lent to an earlier one"),
+        (bound_for_good(lasting=True), "returns memory that was lent to an earlier run"),
         (with_run(lambda own, inputs: [i.reshape(-1) for i in inputs]), "shares memory"),
         (with_run(careless), "run accepts 0 inputs instead of 1"),
         (with_run(careless), "run accepts 2 inputs instead of 1"),

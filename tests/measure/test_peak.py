@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.protocol import InstalledStream, NodeProfile, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.measure import peak
 from counterpoint.measure.peak import copy_bandwidth_bytes_per_s, unit_peaks
@@ -18,7 +18,9 @@ class Ready:
     def __init__(self, segment: Subnetwork) -> None:
         self.segment = segment
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         return [np.zeros(spec.shape or (), np.float32) for spec in self.segment.outputs]
 
     def profile(self) -> NodeProfile | None:
@@ -66,6 +68,11 @@ class OnlyFloat:
 
     def as_installed(self, network: Network, *, any_precision: bool) -> None:
         return None
+
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], InstalledStream]]:
+        return {}
 
 
 def unit(kind: DeviceKind, precision: str) -> ComputeUnit:

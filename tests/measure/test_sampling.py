@@ -6,7 +6,15 @@ from contextlib import contextmanager
 import pytest
 
 from counterpoint.measure import sampling
-from counterpoint.measure.sampling import Run, Samples, SamplingSettings, interleave, sample
+from counterpoint.measure.sampling import (
+    Comparison,
+    Contender,
+    Run,
+    Samples,
+    SamplingSettings,
+    interleave,
+    sample,
+)
 
 
 class FakeClock:
@@ -82,5 +90,36 @@ def test_contenders_take_turns_and_are_closed(clock: FakeClock) -> None:
     assert result.ratio("b", "a") == (3.0, 3.0, 3.0)
     assert result.rounds["a"] == (100,) * 4
     assert (result.relative("a"), result.relative("b")) == (0.5, 1.5)
-    one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, keep_open=False)
+    one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, renew_every=1)
     assert one_at_a_time.samples["b"].median_ns == 300
+
+
+def test_contenders_are_made_anew_and_the_end_may_come_early() -> None:
+    starts: list[str] = []
+
+    def contender(name: str) -> Contender:
+        @contextmanager
+        def ready() -> Iterator[Run]:
+            starts.append(name)
+            yield lambda: None
+
+        return ready
+
+    contenders = {"a": contender("a"), "b": contender("b")}
+    result = interleave(contenders, rounds=5, block_ns=1, max_runs=1, renew_every=2)
+    assert starts == ["a", "b"] * 3
+    assert len(result.rounds["a"]) == 5
+    early = interleave(
+        contenders,
+        rounds=9,
+        block_ns=1,
+        max_runs=1,
+        settled=lambda so_far: len(so_far.rounds["b"]) == 3,
+    )
+    assert len(early.rounds["a"]) == 3
+
+
+def test_the_lead_is_rounds_won_less_rounds_lost() -> None:
+    result = Comparison({}, {"a": (1, 2, 3, 4), "b": (2, 2, 2, 9)})
+    assert result.lead("a", "b") == 1
+    assert result.lead("b", "a") == -1

@@ -15,6 +15,7 @@ from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
 from counterpoint.network.onnx_export import write_model
 from tests.cli.models import classifier
+from tests.network.every_layer import CFG, PROTOTXT
 from tests.shared_data import require
 
 
@@ -65,6 +66,34 @@ def test_the_file_is_the_same_network(network: Network, folder: Path, largest_by
     again = folder / "again.onnx"
     write_model(load(path), again)
     assert load(again).content_hash == load(path).content_hash
+
+
+def test_values_are_written_as_protobuf_would(network: Network, folder: Path) -> None:
+    write_model(network, folder / "outside.onnx", largest_bytes=0)
+    write_model(network, folder / "inside.onnx")
+    given = onnx.load(folder / "outside.onnx")  # onnx takes the values in
+    for tensor in given.graph.initializer:
+        tensor.ClearField("data_location")
+    data = (folder / "inside.onnx").read_bytes()
+    assert onnx.ModelProto.FromString(data) == given
+    assert len(data) == given.ByteSize()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name"),
+    [
+        *((".prototxt", name) for name in PROTOTXT if name != "older form"),  # silences something
+        *((".cfg", name) for name in CFG),
+    ],
+)
+def test_plans_for_what_was_converted_stay_valid(folder: Path, suffix: str, name: str) -> None:
+    path = folder / f"net{suffix}"
+    path.write_text((PROTOTXT if suffix == ".prototxt" else CFG)[name], encoding="utf-8")
+    given = load(path, seed=0)
+    write_model(given, folder / "net.onnx")
+    again = load(folder / "net.onnx")
+    assert again.content_hash == given.content_hash
+    assert again.layers == given.layers
 
 
 def test_a_model_that_just_fits_keeps_its_weights(network: Network, folder: Path) -> None:

@@ -9,6 +9,7 @@ from counterpoint.report.quantities import (
     bytes_rate,
     count,
     duration,
+    energy,
     factor,
     milliseconds,
     number,
@@ -71,3 +72,8 @@ def test_other_quantities(shown: str, expected: str) -> None:
 def test_what_is_not_known_is_shown_as_such() -> None:
     functions = (size, count, operations_rate, bytes_rate, milliseconds, percent, factor, number)
     assert {function(None) for function in functions} == {UNKNOWN}
+
+
+def test_energies_have_three_digits() -> None:
+    shown = [energy(energy_pj) for energy_pj in (0, 999, 1_500_000, 306_400_000_000, 2e12, None)]
+    assert shown == ["0 pJ", "999 pJ", "1.50 uJ", "306 mJ", "2.00 J", UNKNOWN]

@@ -68,7 +68,7 @@ def test_a_plan_shows_its_segments_and_how_good_it_is() -> None:
         prediction=Prediction(100_000, ((60_000, 40_000),), 90_000),
     )
     text = rendered(plan_tables(network, made, planned(lower_bound=90)))
-    for expected in ("layer0..layer1", "60.0 us", "b:NPU.1@fp32", "predicted 100 us", "10.0 %"):
+    for expected in ("layer0..layer1", "60.0 us", "b:NPU.1@fp32", "100 us a frame", "10.0 %"):
         assert expected in text
     document = plan_document(made, planned(), None)
     to_json(document)

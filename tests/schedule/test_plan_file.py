@@ -44,11 +44,12 @@ PLAN = Plan(
         7000,
         ((LinkTransfer("x", 0, 1, "host->npu", ("CPU",), 50),), ()),
     ),
+    batch=4,
     cpu_parts={"CPU.0": (0, 1)},
     measured_latency=Measurement(1010, 990, 1100, 50),
     notes=("one", "two"),
 )
-OPTIONAL = ("cpu_parts", "measured_latency", "measured_interval", "notes")
+OPTIONAL = ("batch", "cpu_parts", "measured_latency", "measured_interval", "notes")
 
 DOCUMENT: dict[str, Any] = {
     "format": "counterpoint-plan",
@@ -93,6 +94,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "measured_latency": {"median_ns": 1010, "low_ns": 990, "high_ns": 1100, "samples": 50},
     "measured_interval": None,
+    "batch": 4,
     "cpu_parts": {"CPU.0": [0, 1]},
     "notes": ["one", "two"],
 }
@@ -119,7 +121,9 @@ def changed(**fields: object) -> str:
 def test_round_trip(path: Path) -> None:
     save_plan(PLAN, path)
     assert load_plan(path) == PLAN
-    bare = replace(PLAN, cpu_parts={}, measured_latency=None, notes=(), prediction=Prediction(5))
+    bare = replace(
+        PLAN, batch=None, cpu_parts={}, measured_latency=None, notes=(), prediction=Prediction(5)
+    )
     save_plan(bare, path)
     assert load_plan(path) == bare
 
@@ -132,7 +136,9 @@ def test_the_form_of_the_file(path: Path) -> None:
 def test_optional_fields_may_be_left_out(path: Path) -> None:
     document = {key: DOCUMENT[key] for key in DOCUMENT if key not in OPTIONAL}
     path.write_text(json.dumps(document))
-    assert load_plan(path) == replace(PLAN, cpu_parts={}, measured_latency=None, notes=())
+    assert load_plan(path) == replace(
+        PLAN, batch=None, cpu_parts={}, measured_latency=None, notes=()
+    )
 
 
 def test_saving_where_it_cannot_be(tmp_path: Path) -> None:

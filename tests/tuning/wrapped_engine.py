@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from counterpoint.engines.onnxruntime import OnnxRuntimeEngine
-from counterpoint.engines.protocol import CompiledSegment, NodeProfile, Tensor
+from counterpoint.engines.protocol import CompiledSegment, InstalledStream, NodeProfile, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind, Platform
@@ -20,7 +20,9 @@ class WrappedSegment:
     segment: Subnetwork
     parts: list[tuple[Subnetwork, CompiledSegment]]
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         self.engine.before()
         names = [spec.name for spec in self.segment.inputs]
         tensors = dict(zip(names, inputs, strict=True))
@@ -29,7 +31,12 @@ class WrappedSegment:
             for _ in range(self.engine.repeats(part.layers[0])):
                 made = compiled.run(given)
             tensors.update(zip([spec.name for spec in part.outputs], made, strict=True))
-        return [self.engine.spoil(tensors[spec.name]) for spec in self.segment.outputs]
+        results = [self.engine.spoil(tensors[spec.name]) for spec in self.segment.outputs]
+        if outputs is None:
+            return results
+        for buffer, result in zip(outputs, results, strict=True):
+            buffer[...] = result
+        return outputs
 
     def profile(self) -> NodeProfile | None:
         layers = self.segment.layers
@@ -97,6 +104,11 @@ class WrappedEngine:
 
     def as_installed(self, network: Network, *, any_precision: bool) -> None:
         return None
+
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], InstalledStream]]:
+        return {}
 
 
 CPU = Device("CPU", DeviceKind.CPU)

@@ -5,10 +5,33 @@ from __future__ import annotations
 from counterpoint.api import Machine, precisions_of
 from counterpoint.cli.options import StoreOptions
 from counterpoint.cli.progress import shown_progress
+from counterpoint.costs.objective import Objective
 from counterpoint.costs.table import CostTable
 from counterpoint.network.graph import Network
+from counterpoint.planning.result import PlanResult
+from counterpoint.schedule.plan import Plan
+from counterpoint.tuning.in_flight import frames_in_flight
+from counterpoint.tuning.planned import plan_of
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.tune import chosen_units
+
+
+def with_frames_in_flight(
+    network: Network,
+    machine: Machine,
+    costs: CostTable,
+    planned: PlanResult,
+    max_latency_ns: int | None,
+) -> Plan:
+    """A planner's answer as a plan; for throughput with the frames in flight that it needs.
+
+    Raises:
+        UserInputError: The answer is that there is no plan.
+    """
+    plan = plan_of(network, machine.platform, machine.engines, costs, planned)
+    if planned.objective is not Objective.THROUGHPUT:
+        return plan
+    return frames_in_flight(network, plan, machine.platform, max_latency_ns=max_latency_ns)
 
 
 def cost_table(

@@ -41,7 +41,7 @@ def explain(
     from counterpoint.schedule.plan import check_plan
 
     loaded = plan.load()
-    subject, here = network.load(), machine.machine(loaded)
+    subject, here = network.load_for(loaded), machine.machine(loaded)
     check_plan(loaded, subject, here.platform)
     costs = cost_table(subject, here, store, precision, also=loaded.units)
     explained = price(subject, costs, loaded)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:  # heavy: loaded by the verb that needs it
     from counterpoint.api import Machine
     from counterpoint.costs.store import Store
     from counterpoint.network.graph import Network
+    from counterpoint.planning.restriction import Fixed
     from counterpoint.schedule.plan import Plan
 
 ZOO = "zoo:"
+
+_MAX_MAPPING_BYTES = 2**18
 
 Json = Annotated[bool, Option("--json", help="Print one JSON document instead of tables.")]
 Precision = Annotated[
@@ -132,6 +135,16 @@ class NetworkOptions:
             keep_batchnorm=self.keep_batchnorm,
         )
 
+    def load_for(self, plan: Plan) -> Network:
+        """The network at the plan's batch.
+
+        Raises:
+            CounterpointError: As :meth:`load`, or it cannot be run at that batch.
+        """
+        from counterpoint.api import at_batch
+
+        return at_batch(self.load(), plan)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineOptions:
@@ -223,6 +236,90 @@ class PlanOptions:
                 "--plan plan.json"
             )
         return load_plan(self.plan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOptions:
+    """What the user decides of a plan."""
+
+    mapping: Annotated[
+        list[str] | None,
+        Option(
+            "--map",
+            metavar="RULES|@FILE",
+            help="Where layers run: conv1..pool2=GPU.0,rest=CPU; @FILE has a rule a line; "
+            "repeatable.",
+        ),
+    ] = None
+
+    def fixed(self, network: Network, units: Sequence[str]) -> Fixed | None:
+        """For each layer that the user names the units that it may be given.
+
+        Args:
+            network: Whose layers are meant.
+            units: Names of the units that may be used.
+
+        Returns:
+            Names of units by layer index; ``None`` without the option.
+
+        Raises:
+            UserInputError: It does not fit, or a file cannot be read.
+        """
+        from counterpoint.tuning.mapping import parse_mapping
+
+        if self.mapping is None:
+            return None
+        return parse_mapping("\n".join(map(_rules, self.mapping)), network, units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingOptions:
+    """How frames share the machine."""
+
+    method: Annotated[
+        str,
+        Option(
+            "--method",
+            metavar="METHOD",
+            help="auto, single, switch, branch; for throughput auto, single, switch, replicate, "
+            "pipeline.",
+        ),
+    ] = "auto"
+    max_latency_ms: Annotated[
+        float | None,
+        Option("--max-latency-ms", min=0.001, metavar="MS", help="No frame may take longer."),
+    ] = None
+
+    @property
+    def max_latency_ns(self) -> int | None:
+        """The limit in nanoseconds."""
+        return None if self.max_latency_ms is None else round(self.max_latency_ms * 1e6)
+
+
+def parse_batches(text: str | None) -> tuple[int, ...] | None:
+    """``1,4,16`` as numbers, ascending; ``None`` for ``None``.
+
+    Raises:
+        UserInputError: They are not numbers from 1.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})*", text):
+        raise UserInputError(f"batches {text[:80]!r}: write them as 1,4,16")
+    return tuple(sorted({int(item) for item in text.split(",")}))
+
+
+def _rules(text: str) -> str:
+    """The text, or that of the file behind an ``@``."""
+    if not text.startswith("@"):
+        return text
+    from counterpoint.frames.files import printable, read_whole
+
+    path = Path(text[1:])
+    try:
+        return read_whole(path, max_bytes=_MAX_MAPPING_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserInputError(f"{printable(path)}: a mapping must be UTF-8 text") from error
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

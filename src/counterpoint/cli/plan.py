@@ -10,11 +10,14 @@ from typer import Option
 from counterpoint.cli.options import (
     Json,
     MachineOptions,
+    MappingOptions,
     NetworkOptions,
     Precision,
+    SharingOptions,
     StoreOptions,
 )
 from counterpoint.cli.output import check_writable, show
+from counterpoint.costs.objective import Objective
 
 
 def plan(
@@ -22,7 +25,19 @@ def plan(
     network: NetworkOptions,
     machine: MachineOptions,
     store: StoreOptions,
+    mapping: MappingOptions,
+    objective: Annotated[
+        Objective, Option("--objective", "-hint", "--hint", help="What is made best.")
+    ] = Objective.LATENCY,
+    sharing: SharingOptions,
     precision: Precision = None,
+    time_limit: Annotated[
+        float,
+        Option("--time-limit", min=0.1, metavar="S", help="For parallel branches: search so long."),
+    ] = 10.0,
+    solver_seed: Annotated[
+        int, Option("--solver-seed", min=0, metavar="N", help="Of that search's random choices.")
+    ] = 0,
     output: Annotated[
         Path | None, Option("-o", "--output", metavar="FILE", help="Write the plan here.")
     ] = None,
@@ -30,31 +45,57 @@ def plan(
 ) -> None:
     """Finds the best plan by the costs, unverified.
 
-    Quick, but only a prediction; use tune for a plan that was measured and verified.
+    Quick, but only a prediction; use tune for a plan that was measured and verified. With --map,
+    plans what is left to decide, and says what the mapping costs against the best plan.
 
-    Example:
+    --method tells how a network may be shared: single (one unit), switch (one segment after the
+    other), branch (parallel branches at once), and for throughput also replicate (one unit for
+    each lane) and pipeline (one segment for each unit).
+
+    Examples:
       counterpoint plan model.onnx -o model.plan.json
+      counterpoint plan model.onnx --map 'conv1..pool2=openvino,rest=onnxruntime'
+      counterpoint plan model.onnx --objective throughput --cpu-groups 1,1
     """
-    from counterpoint.cli.costing import cost_table
-    from counterpoint.planning.latency import plan_latency
+    from counterpoint.api import precisions_of
+    from counterpoint.cli.costing import cost_table, with_frames_in_flight
+    from counterpoint.planning.by_hand import plan_by_hand
+    from counterpoint.planning.choose import Question
+    from counterpoint.report.by_hand import by_hand_document, by_hand_tables
     from counterpoint.report.plans import plan_document, plan_tables
     from counterpoint.schedule.plan_file import save_plan
-    from counterpoint.tuning.planned import plan_of
+    from counterpoint.tuning.tune import chosen_units
 
     if output is not None:
         check_writable(output)
+    question = Question(
+        objective=objective,
+        method=sharing.method,
+        max_latency_ns=sharing.max_latency_ns,
+        time_limit_s=time_limit,
+        seed=solver_seed,
+    )
     loaded, here = network.load(), machine.machine()
+    units = chosen_units(loaded, here.platform.units, precisions_of(precision))
+    fixed = mapping.fixed(loaded, [unit.name for unit in units])
     costs = cost_table(loaded, here, store, precision)
-    planned = plan_latency(loaded, costs)
-    made = plan_of(loaded, here.platform, here.engines, costs, planned)
+    by_hand = None if fixed is None else plan_by_hand(loaded, costs, fixed, question)
+    planned = question.answer(loaded, costs) if by_hand is None else by_hand.planned
+    made = with_frames_in_flight(loaded, here, costs, planned, sharing.max_latency_ns)
     if output is not None:
         save_plan(made, output)
     written = None if output is None else str(output)
+    told = [f"written to {written}"] if written else []
+    if by_hand is None:
+        show(
+            json,
+            lambda: plan_document(made, planned, written),
+            lambda: [*plan_tables(loaded, made, planned), *told],
+        )
+        return
+    best = with_frames_in_flight(loaded, here, costs, by_hand.best, sharing.max_latency_ns)
     show(
         json,
-        lambda: plan_document(made, planned, written),
-        lambda: [
-            *plan_tables(loaded, made, planned),
-            *([f"written to {written}"] if written else []),
-        ],
+        lambda: by_hand_document(made, best, by_hand, written),
+        lambda: [*by_hand_tables(loaded, made, by_hand), *told],
     )

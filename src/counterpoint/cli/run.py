@@ -192,12 +192,13 @@ def _what(
             "--plan plan.json, or run on one unit with --unit openvino:CPU@fp32"
         )
     loaded = plan.load() if unit is None else None
-    subject = network.load()
     if unit is not None:
+        subject = network.load()
         here = devices(cpu_groups=cpu_groups)
         return subject, here, plan_on_unit(subject, here.platform, here.engines, unit)
     assert loaded is not None  # noqa: S101 - one of the two is given
-    return subject, MachineOptions(cpu_groups=cpu_groups).machine(loaded), loaded
+    here = MachineOptions(cpu_groups=cpu_groups).machine(loaded)
+    return network.load_for(loaded), here, loaded
 
 
 def _frames(

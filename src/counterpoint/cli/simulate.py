@@ -42,7 +42,7 @@ def simulate(
         check_writable(trace)
     loaded = plan.load()
     platform = platform_of(loaded)
-    subject = network.load()
+    subject = network.load_for(loaded)
     check_plan(loaded, subject, platform)
     predicted = predicted_graph(subject, loaded, platform)
     if predicted is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +13,13 @@ from typer import Option
 from counterpoint.cli.options import (
     Json,
     MachineOptions,
+    MappingOptions,
     NetworkOptions,
     Precision,
+    SharingOptions,
     StoreOptions,
     TraceFile,
+    parse_batches,
 )
 from counterpoint.cli.output import check_writable, show
 from counterpoint.cli.run import Images, Preprocess, Tensors
@@ -34,11 +39,31 @@ MOST_VERIFIED = 8
 TRACED_FRAMES = 10
 
 
+class TuneObjective(StrEnum):
+    """What tuning can make best on this machine."""
+
+    LATENCY = "latency"
+    THROUGHPUT = "throughput"
+
+
 def tune(
     *,
     network: NetworkOptions,
     machine: MachineOptions,
     store: StoreOptions,
+    mapping: MappingOptions,
+    objective: Annotated[
+        TuneObjective, Option("--objective", "-hint", "--hint", help="What is made best.")
+    ] = TuneObjective.LATENCY,
+    sharing: SharingOptions,
+    batches: Annotated[
+        str | None,
+        Option(
+            "--batches",
+            metavar="LIST",
+            help="For throughput: images in a frame to try. Default: 1,2,4 ... while it pays.",
+        ),
+    ] = None,
     precision: Precision = None,
     images: Images = None,
     tensors: Tensors = None,
@@ -56,13 +81,26 @@ def tune(
     against what the engines do as installed, compares the outputs with a reference, and writes
     the plan. Interrupted, it goes on where it stopped: measurements are kept.
 
-    Example:
+    With --objective throughput: the most images a second. Then batches are tried too, the CPU is
+    cut into its cores for lanes side by side, and the engines' own throughput modes are compared.
+
+    Examples:
       counterpoint tune model.onnx -o model.plan.json --images photos --preprocess imagenet
+      counterpoint tune model.onnx --objective throughput
     """
-    from counterpoint.api import tune as find_plan
+    from counterpoint.api import (
+        TuneOptions,
+        at_batch,
+        one_core_each,
+        precisions_of,
+        tune_throughput,
+    )
+    from counterpoint.api import tune as tune_latency
     from counterpoint.cli.progress import shown_progress
+    from counterpoint.report.throughput import throughput_document, throughput_tables
     from counterpoint.report.tuning import tune_document, tune_tables
     from counterpoint.schedule.plan_file import save_plan
+    from counterpoint.tuning.tune import chosen_units
 
     target = output if output is not None else Path(f"{network.stem}.plan.json")
     for path in (target, trace):
@@ -70,20 +108,49 @@ def tune(
             check_writable(path)
     subject = network.load()
     frames = _frames(subject, images, tensors, preprocess, network.path)
-    here = machine.machine()
-    with store.open() as opened, shown_progress() as progress:
-        result = find_plan(
-            subject,
-            precision=precision,
-            machine=here,
-            store=opened,
-            frames=frames,
-            progress=progress,
-        )
-    save_plan(result.plan, target)
-    if trace is not None:
-        _write_trace(trace, subject, result.plan, here, frames)
     told = "2 seeded frames" if frames is None else f"{len(frames)} real frames"
+    side_by_side = objective is TuneObjective.THROUGHPUT
+    if not side_by_side and (sharing != SharingOptions() or batches is not None):
+        raise UserInputError(
+            "--method, --max-latency-ms and --batches are for --objective throughput"
+        )
+    if side_by_side and machine.cpu_groups is None:
+        machine = replace(machine, cpu_groups=one_core_each())
+    here = machine.machine()
+    units = chosen_units(
+        subject, here.platform.units, precisions_of(precision), side_by_side=side_by_side
+    )
+    common: TuneOptions = {
+        "precision": precision,
+        "machine": here,
+        "frames": frames,
+        "fixed": mapping.fixed(subject, [unit.name for unit in units]),
+    }
+    with store.open() as opened, shown_progress() as progress:
+        common |= {"store": opened, "progress": progress}
+        if side_by_side:
+            fast = tune_throughput(
+                subject,
+                batches=parse_batches(batches),
+                method=sharing.method,
+                max_latency_ns=sharing.max_latency_ns,
+                **common,
+            )
+            found = fast.plan
+        else:
+            result = tune_latency(subject, **common)
+            found = result.plan
+    save_plan(found, target)
+    if trace is not None:
+        shown = frames if found.batch is None else None
+        _write_trace(trace, at_batch(subject, found), found, here, shown)
+    if side_by_side:
+        show(
+            json,
+            lambda: throughput_document(fast, str(target), told),
+            lambda: throughput_tables(at_batch(subject, found), fast, str(target), told),
+        )
+        return
     show(
         json,
         lambda: tune_document(result, str(target), told),

@@ -110,7 +110,7 @@ class CostTable:
             if shape != [len(self.units)] * len(self.layer_names):
                 raise InternalError("cost table: one energy for each time expected")
 
-    @property
+    @cached_property
     def unit_names(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(costs.unit.name for costs in self.units)

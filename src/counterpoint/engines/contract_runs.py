@@ -48,6 +48,7 @@ class RunChecks:
         for check in (
             self._outputs,
             self._ownership,
+            self._lent_outputs,
             self._input_count,
             self._threads,
             self._segments,
@@ -98,6 +99,30 @@ class RunChecks:
             yield "run writes to its inputs"
         if any(np.shares_memory(a, b) for a in outputs for b in first):
             yield "an output shares memory with an input"
+
+    def _lent_outputs(self) -> Iterator[str]:
+        """Runs with other arrays, and with none, leave alone what was lent for an earlier run."""
+        frames = self._frames()
+        here, there = self._garbage(), self._garbage()
+        with self._compiled() as compiled:
+            for turn, lent in enumerate((here, there, None, here, here, there)):
+                others = [array for some in (here, there) if some is not lent for array in some]
+                before = [array.copy() for array in others]
+                outputs = compiled.run(frames[turn % 2], lent)
+                yield from self._differences(
+                    outputs, self.case.expected[turn % 2], "with lent outputs" if lent else ""
+                )
+                if lent and any(one is not other for one, other in zip(outputs, lent, strict=True)):
+                    yield "run does not return the arrays that it was lent"
+                if not _same(others, before):
+                    yield "a run writes to arrays that were lent to an earlier one"
+                if not lent and any(np.shares_memory(a, b) for a in outputs for b in others):
+                    yield "run returns memory that was lent to an earlier run"
+        yield from self._differences(there, self.case.expected[1], "with lent outputs, when closed")
+
+    def _garbage(self) -> list[Tensor]:
+        """Arrays for all outputs, with nothing in them that could be right."""
+        return [np.full_like(array, 77) for array in self.case.expected[0]]
 
     def _input_count(self) -> Iterator[str]:
         frame = self._frames()[0]

@@ -6,18 +6,22 @@ import itertools
 import json
 import re
 import statistics
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import compile_failure, run_failure, told
-from counterpoint.engines.onnxruntime_binding import BoundTensors
+from counterpoint.engines.onnxruntime_binding import BoundTensors, LentOutputs
 from counterpoint.engines.onnxruntime_plugins import plugin_devices
+from counterpoint.engines.onnxruntime_throughput import OnnxRuntimeSessions
 from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.sharing import SharedModels
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
+from counterpoint.platform.cpu_groups import default_cpu_group
+from counterpoint.platform.host_description import read_host
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
 PROVIDER_DEVICES: Mapping[str, tuple[DeviceKind, tuple[str, ...]]] = {
@@ -44,6 +48,8 @@ SINGLE_THREAD = (("threads", "1"),)
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 
 PROFILE_WARMUP_RUNS = 2
+
+_SESSIONS = SharedModels()
 
 _PROFILES = itertools.count()
 """Numbers the profiles, so that two of one segment never share a file."""
@@ -139,22 +145,23 @@ class OnnxRuntimeEngine:
         if library is None:
             raise compile_failure(segment, unit, self.missing_reason())
         options = _options(library, unit, exclusive)
-        path = segment.onnx_path()
         if profile:
             options.enable_profiling = True
-            options.profile_file_prefix = str(path.with_suffix(f".{next(_PROFILES)}"))
-        try:
-            provider = f"{unit.setting('provider') or 'CPU'}ExecutionProvider"
-            plugin = plugin_devices(library).get((provider, unit.devices[0].name))
-            if plugin is None:
-                session = library.InferenceSession(str(path), options, providers=[provider])
-            else:
-                options.add_provider_for_devices([plugin[1]], {})
-                session = library.InferenceSession(str(path), options)
-        except Exception as error:
-            raise compile_failure(segment, unit, error) from error
+            prefix = segment.onnx_path().with_suffix(f".{next(_PROFILES)}")
+            options.profile_file_prefix = str(prefix)
+        if thread_count(unit) == 1 and not profile:
+            # A session of one thread computes in the thread that calls it, and may be called from
+            # several at once.
+            session = _SESSIONS.get(
+                segment,
+                (unit.precision, unit.settings, exclusive),
+                lambda: _session(library, segment, unit, options),
+            )
+        else:
+            session = _session(library, segment, unit, options)
         bound = BoundTensors.of(library, segment, unit, session)
-        return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound)
+        lent = None if bound else LentOutputs.of(library, segment, unit, session)
+        return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound, lent=lent)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
         """``InferenceSession(path)`` with every provider that is installed, then ``run``.
@@ -177,6 +184,47 @@ class OnnxRuntimeEngine:
         except Exception as error:
             raise EngineError(f"ONNX Runtime refuses {network.name}: {told(error)}") from error
         return OnnxRuntimeSegment(segment, unit, session)
+
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], OnnxRuntimeSessions]]:
+        """One session with the default options, and one of a single thread for each core."""
+        library = _library()
+        if library is None:
+            return {}
+        cores = len(default_cpu_group(read_host()))
+        return {
+            "one session": partial(_sessions, library, count=1, threads=0),
+            "a session for each core": partial(_sessions, library, count=cores, threads=1),
+        }
+
+
+def _sessions(library: Any, network: Network, *, count: int, threads: int) -> OnnxRuntimeSessions:
+    options = library.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    path = str(network.whole().onnx_path())
+    providers = [p for p in library.get_available_providers() if p not in NO_DEVICE]
+    try:
+        sessions = [
+            library.InferenceSession(path, options, providers=providers) for _ in range(count)
+        ]
+    except Exception as error:
+        raise EngineError(f"ONNX Runtime refuses {network.name}: {told(error)}") from error
+    return OnnxRuntimeSessions(sessions, network)
+
+
+def _session(library: Any, segment: Subnetwork, unit: ComputeUnit, options: Any) -> Any:
+    path = str(segment.onnx_path())
+    provider = f"{unit.setting('provider') or 'CPU'}ExecutionProvider"
+    plugin = plugin_devices(library).get((provider, unit.devices[0].name))
+    try:
+        if plugin is None:
+            return library.InferenceSession(path, options, providers=[provider])
+        options.add_provider_for_devices([plugin[1]], {})
+        return library.InferenceSession(path, options)
+    except Exception as error:
+        raise compile_failure(segment, unit, error) from error
 
 
 def _options(library: Any, unit: ComputeUnit, exclusive: bool) -> Any:
@@ -212,26 +260,36 @@ class OnnxRuntimeSegment:
         *,
         profiled: bool = False,
         bound: BoundTensors | None = None,
+        lent: LentOutputs | None = None,
     ) -> None:
         self._segment = segment
         self._unit = unit
         self._session = session
         self._profiled = profiled
         self._bound = bound
+        self._lent = lent
         self._input_names = tuple(spec.name for spec in segment.inputs)
         self._output_names = [spec.name for spec in segment.outputs]
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         try:
             if self._bound is not None:
-                return self._bound.run(inputs)
+                return self._bound.run(inputs, outputs)
+            if outputs is not None and self._lent is not None:
+                return self._lent.run(inputs, outputs)
             result: Sequence[Tensor] = self._session.run(
                 self._output_names, dict(zip(self._input_names, inputs, strict=True))
             )
+            if outputs is None:
+                return result
+            for buffer, made in zip(outputs, result, strict=True):
+                buffer[...] = made
+            return outputs
         except Exception as error:
             raise run_failure(self._segment, self._unit, error) from error
-        return result
 
     def profile(self) -> NodeProfile | None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
@@ -249,7 +307,7 @@ class OnnxRuntimeSegment:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         if self._profiled and self._session is not None:
             self.profile()
-        self._session = self._bound = None
+        self._session = self._bound = self._lent = None
 
 
 def attribute_events(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import MAX_REASON_CHARACTERS, compile_failure, run_failure
+from counterpoint.engines.openvino_throughput import OpenVinoQueue
 from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.sharing import SharedModels
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
@@ -21,11 +22,18 @@ quantises run in int8 under any of them; the rest of an int8 network runs in fp3
 
 CAPABILITY: Mapping[str, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 
+STREAMS = "streams"
+"""Setting of a unit on one of several parts of the CPU that are alike: segments that all of them
+run are one compiled model with so many streams, and share its weights."""
+
 COPY_BYTES = 64 * 1024
-"""Inputs up to this size are copied into the request's own tensor; binding a new tensor costs
-about 8 us, copying 64 KB about 3 us (own measurement, EPYC, OpenVINO 2026.4)."""
+"""Tensors up to this size are copied into or out of the request's own: binding a new one costs
+about 4 us, copying 64 KB about 3 us (own measurement, EPYC, OpenVINO 2026.4)."""
 
 _CONVOLUTION_SUFFIX = "/WithoutBiases"
+
+
+_MODELS = SharedModels()
 
 
 @cache
@@ -72,6 +80,11 @@ class OpenVinoEngine:
                 described = str(core.get_property(reported, "FULL_DEVICE_NAME"))
                 places = [Device(name, kind, description=described)]
             units += [ComputeUnit(self.name, (d,), p) for d in places for p in precisions]
+            units += [
+                ComputeUnit(self.name, (device,), precision, ((STREAMS, str(count)),))
+                for device, count in _alike(places)
+                for precision in precisions
+            ]
         return tuple(units)
 
     def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
@@ -106,8 +119,13 @@ class OpenVinoEngine:
         if core is None:
             raise compile_failure(segment, unit, self.missing_reason())
         try:
-            model = core.read_model(segment.onnx_path())
-            compiled = core.compile_model(model, _device_name(unit), _config(unit, profile))
+            if unit.setting(STREAMS) and not profile:
+                how = (unit.precision, unit.settings, unit.devices[0].likeness)
+                compiled = _MODELS.get(
+                    segment, how, lambda: _compiled(core, segment, unit, profile)
+                )
+            else:
+                compiled = _compiled(core, segment, unit, profile)
             return OpenVinoSegment(segment, unit, compiled, profile)
         except Exception as error:
             raise compile_failure(segment, unit, _reason(error)) from error
@@ -129,6 +147,29 @@ class OpenVinoEngine:
         except Exception as error:
             raise EngineError(f"OpenVINO refuses {network.name}: {_reason(error)}") from error
 
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], OpenVinoQueue]]:
+        """``PERFORMANCE_HINT`` ``THROUGHPUT`` on the CPU, with the requests it calls optimal."""
+        core = _core()
+        if core is None or "CPU" not in core.available_devices:
+            return {}
+        import openvino
+
+        config = {"PERFORMANCE_HINT": "THROUGHPUT"}
+        if not any_precision:
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+
+        def make(network: Network) -> OpenVinoQueue:
+            try:
+                model = core.read_model(network.whole().onnx_path())
+                compiled = core.compile_model(model, "CPU", config)
+            except Exception as error:
+                raise EngineError(f"OpenVINO refuses {network.name}: {_reason(error)}") from error
+            return OpenVinoQueue(openvino, compiled, network.name)
+
+        return {"throughput hint": make}
+
 
 class OpenVinoDefault:
     """One request, called as the documentation shows."""
@@ -138,13 +179,19 @@ class OpenVinoDefault:
         self._request = compiled.create_infer_request()
         self._names = [spec.name for spec in network.inputs]
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         try:
             results = self._request.infer(dict(zip(self._names, inputs, strict=True)))
         except Exception as error:
             raise EngineError(f"OpenVINO fails in {self._name}: {_reason(error)}") from error
-        return list(results.values())
+        if outputs is None:
+            return list(results.values())
+        for buffer, made in zip(outputs, results.values(), strict=True):
+            buffer[...] = made
+        return outputs
 
     def profile(self) -> NodeProfile | None:
         """Not measured."""
@@ -153,6 +200,21 @@ class OpenVinoDefault:
     def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         self._request = None
+
+
+def _alike(places: Sequence[Device]) -> list[tuple[Device, int]]:
+    """Parts of the CPU of which there are several alike, and how many."""
+    counts = Counter(device.likeness for device in places if device.is_part)
+    return [
+        (device, counts[device.likeness])
+        for device in places
+        if device.is_part and device.likeness and counts[device.likeness] > 1
+    ]
+
+
+def _compiled(core: Any, segment: Subnetwork, unit: ComputeUnit, profile: bool) -> Any:
+    model = core.read_model(segment.onnx_path())
+    return core.compile_model(model, _device_name(unit), _config(unit, profile))
 
 
 def _device_name(unit: ComputeUnit) -> str:
@@ -174,6 +236,11 @@ def _config(unit: ComputeUnit, profile: bool) -> dict[str, Any]:
             # The library's own pinning puts every model's first thread on the same core. A
             # call runs on the calling thread, which its caller pins to the device's cores.
             config["ENABLE_CPU_PINNING"] = False
+        streams = unit.setting(STREAMS)
+        if streams is not None:
+            # Requests of one model run side by side in the library's own threads.
+            config["NUM_STREAMS"] = int(streams)
+            config["INFERENCE_NUM_THREADS"] = int(streams) * len(device.cores)
     if profile:
         config["PERF_COUNT"] = True
     return config
@@ -190,7 +257,11 @@ def _reason(error: Exception) -> str:
 
 
 class OpenVinoSegment:
-    """A compiled model with one inference request, its tensors bound once."""
+    """A compiled model with one inference request.
+
+    Its small tensors are bound once and copied. Large ones are bound where the caller has them, and
+    bound anew only when that is another array than in the run before.
+    """
 
     def __init__(
         self, segment: Subnetwork, unit: ComputeUnit, compiled: Any, profiled: bool
@@ -209,18 +280,25 @@ class OpenVinoSegment:
             self._request.get_input_tensor(index).data if self._is_small(index) else None
             for index in range(len(compiled.inputs))
         ]
+        self._bound_inputs: list[Tensor | None] = [None] * len(compiled.inputs)
         static = all(not port.partial_shape.is_dynamic for port in compiled.outputs)
-        self._own_outputs: list[Tensor] | None = (
-            [self._request.get_output_tensor(i).data for i in range(len(compiled.outputs))]
-            if static
-            else None
+        own = [self._request.get_output_tensor(i) for i in range(len(compiled.outputs) * static)]
+        self._own_outputs: list[Tensor] | None = [tensor.data for tensor in own] if static else None
+        self._large_outputs = tuple(
+            (index, tensor)
+            for index, (tensor, spec) in enumerate(zip(own, segment.outputs, strict=False))
+            if tensor.byte_size > COPY_BYTES and str(tensor.data.dtype) == spec.dtype
         )
+        self._bound_outputs: list[Tensor | None] = [None] * len(compiled.outputs)
+        self._lent = False
 
     def _is_small(self, index: int) -> bool:
         size = self._segment.inputs[index].size_bytes
         return size is not None and size <= COPY_BYTES
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         request = self._request
         if len(inputs) != len(self._own_inputs):  # also after close
@@ -234,19 +312,43 @@ class OpenVinoSegment:
                 array = inputs[index]
                 if own is not None:
                     own[...] = array
-                    continue
-                if not array.flags.writeable:  # the library lends only what it could write to
-                    array = array.copy()
-                request.set_input_tensor(index, self._tensor(array, shared_memory=True))
+                elif array is not self._bound_inputs[index]:
+                    self._bind_input(index, array)
+            if outputs is not None or self._lent:
+                self._bind_outputs(outputs)
             request.infer(share_outputs=True)
-            if self._own_outputs is not None:
-                return [tensor.copy() for tensor in self._own_outputs]
-            return [
-                np.array(request.get_output_tensor(index).data)
-                for index in range(len(self._segment.outputs))
-            ]
+            own_outputs = self._own_outputs
+            if own_outputs is None:
+                own_outputs = [
+                    request.get_output_tensor(index).data
+                    for index in range(len(self._segment.outputs))
+                ]
+            if outputs is None:
+                return [tensor.copy() for tensor in own_outputs]
+            for lent, bound, own in zip(outputs, self._bound_outputs, own_outputs, strict=True):
+                if lent is not bound:
+                    lent[...] = own
+            return outputs
         except Exception as error:
             raise run_failure(self._segment, self._unit, _reason(error)) from error
+
+    def _bind_input(self, index: int, array: Tensor) -> None:
+        self._bound_inputs[index] = None
+        # The library takes only what it could write to.
+        shared = array if array.flags.writeable else array.copy()
+        self._request.set_input_tensor(index, self._tensor(shared, shared_memory=True))
+        self._bound_inputs[index] = shared
+
+    def _bind_outputs(self, lent: Sequence[Tensor] | None) -> None:
+        """Lets the request write its large outputs there; into its own tensors for ``None``."""
+        self._lent = True
+        for index, own in self._large_outputs:
+            wanted = None if lent is None else lent[index]
+            if self._bound_outputs[index] is not wanted:
+                tensor = own if wanted is None else self._tensor(wanted, shared_memory=True)
+                self._request.set_output_tensor(index, tensor)
+                self._bound_outputs[index] = wanted
+        self._lent = lent is not None
 
     def profile(self) -> NodeProfile | None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
@@ -288,6 +390,7 @@ class OpenVinoSegment:
     def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         self._own_inputs, self._own_outputs = [], None
+        self._bound_inputs, self._bound_outputs, self._large_outputs = [], [], ()
         self._request = self._compiled = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -32,16 +32,22 @@ class NodeProfile:
 class CompiledSegment(Protocol):
     """A segment made ready on one unit. Used by one thread at a time."""
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         """Runs once.
 
         Args:
             inputs: One C-contiguous array for each of ``segment.inputs``, same order, exact
-                shape and dtype. They are not written to and not kept.
+                shape and dtype. They are not written to and not read after the call.
+            outputs: Memory lent for this call, to be filled: one writable C-contiguous array for
+                each of ``segment.outputs``, same order, exact shape and dtype, none sharing
+                memory with another array of the call. It may stay bound, as the same arrays tend
+                to come back, but only a run that is given it reads or writes it.
 
         Returns:
-            One array for each of ``segment.outputs``; the caller owns them: a later run does
-            not change them.
+            One array for each of ``segment.outputs``: the lent ones where there are any.
+            Otherwise the caller owns them: a later run does not change them.
 
         Raises:
             EngineError: The engine failed; its exception is the cause.
@@ -57,6 +63,23 @@ class CompiledSegment(Protocol):
 
     def close(self) -> None:
         """Gives back everything; further runs are a caller's error. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class InstalledStream(Protocol):
+    """A whole network as an engine runs it for throughput, by its own documented means."""
+
+    def run(self, inputs: Sequence[Tensor], count: int) -> None:
+        """Runs the same frame so many times, as many at once as the engine likes; then returns.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives back everything."""
         ...
 
 
@@ -120,5 +143,18 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The engine cannot run this network.
+        """
+        ...
+
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], InstalledStream]]:
+        """What a user of the engine who wants throughput runs today, by label; empty: nothing.
+
+        Args:
+            any_precision: Take the engine's default precision; otherwise the network's own.
+
+        Returns:
+            Each makes a network ready; it raises ``EngineError`` where the engine cannot run it.
         """
         ...

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from counterpoint.engines.failures import compile_failure, run_failure
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.protocol import InstalledStream, NodeProfile, Tensor
 from counterpoint.network.graph import Layer, Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
@@ -63,6 +63,12 @@ class ReferenceEngine:
     def as_installed(self, network: Network, *, any_precision: bool) -> None:
         """Nobody runs networks by it."""
 
+    def throughput_modes(
+        self, *, any_precision: bool
+    ) -> Mapping[str, Callable[[Network], InstalledStream]]:
+        """None."""
+        return {}
+
 
 class ReferenceSegment:
     """A reference evaluator with its names bound."""
@@ -73,13 +79,19 @@ class ReferenceSegment:
         self._evaluator = evaluator
         self._names = [spec.name for spec in segment.inputs]
 
-    def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         try:
-            outputs = self._evaluator.run(None, dict(zip(self._names, inputs, strict=True)))
+            made = self._evaluator.run(None, dict(zip(self._names, inputs, strict=True)))
         except Exception as error:
             raise run_failure(self._segment, self._unit, error) from error
-        return [np.array(output, order="C") for output in outputs]  # some are views of inputs
+        if outputs is None:
+            return [np.array(output, order="C") for output in made]  # some are views of inputs
+        for buffer, output in zip(outputs, made, strict=True):
+            buffer[...] = output
+        return outputs
 
     def profile(self) -> NodeProfile | None:
         """It does not time its nodes."""

@@ -132,6 +132,11 @@ class Comparison:
             own / mean for own, mean in zip(self.rounds[name], means, strict=True)
         )
 
+    def lead(self, name: str, other: str) -> int:
+        """Rounds in which ``name`` was faster than ``other``, less those in which it was slower."""
+        pairs = zip(self.rounds[name], self.rounds[other], strict=True)
+        return sum((own < theirs) - (own > theirs) for own, theirs in pairs)
+
     def ratio(self, numerator: str, denominator: str) -> tuple[float, float, float]:
         """Median, tenth and ninetieth percentile of the ratio of times within each round."""
         ratios = sorted(
@@ -148,7 +153,8 @@ def interleave(
     rounds: int = 12,
     block_ns: int = 60_000_000,
     max_runs: int = 50,
-    keep_open: bool = True,
+    renew_every: int | None = None,
+    settled: Callable[[Comparison], bool] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Times contenders in turn.
@@ -158,33 +164,43 @@ def interleave(
         rounds: How often each gets its turn.
         block_ns: Aimed length of a turn, its warm-up excluded.
         max_runs: At most so many counted runs a turn; two at least.
-        keep_open: Make all ready once, at the cost of having all in memory; otherwise each is made
-            ready for its turn and closed after it.
+        renew_every: Make all ready anew after so many rounds: where threads and memory happened to
+            lie the time before costs or brings some per cent. 1: one contender in memory at a
+            time. ``None``: make each ready once.
+        settled: Asked after each round whether that is enough.
         report: Called with (rounds done, rounds in all) after each round.
     """
     times: dict[str, list[int]] = {name: [] for name in contenders}
     medians: dict[str, list[int]] = {name: [] for name in contenders}
     names = list(contenders)
-    with ExitStack() as stack:
-        ready: dict[str, Run] = {}
-        for turn in range(rounds):
-            shift = turn % len(names)
-            for name in names[shift:] + names[:shift]:
-                if keep_open:
+    done = 0
+
+    def so_far() -> Comparison:
+        return Comparison(
+            {name: Samples(tuple(values)) for name, values in times.items()},
+            {name: tuple(values) for name, values in medians.items()},
+        )
+
+    while done < rounds:
+        with ExitStack() as stack:
+            ready: dict[str, Run] = {}
+            for _ in range(min(renew_every or rounds, rounds - done)):
+                shift = done % len(names)
+                for name in names[shift:] + names[:shift]:
                     if name not in ready:
                         ready[name] = stack.enter_context(contenders[name]())
                     block = _turn(ready[name], block_ns, max_runs)
-                else:
-                    with contenders[name]() as run:
-                        block = _turn(run, block_ns, max_runs)
-                times[name] += block
-                medians[name].append(round(statistics.median(block)))
-            if report:
-                report(turn + 1, rounds)
-    return Comparison(
-        {name: Samples(tuple(values)) for name, values in times.items()},
-        {name: tuple(values) for name, values in medians.items()},
-    )
+                    times[name] += block
+                    medians[name].append(round(statistics.median(block)))
+                    if renew_every == 1:
+                        del ready[name]
+                        stack.close()
+                done += 1
+                if report:
+                    report(done, rounds)
+                if settled and settled(so_far()):
+                    return so_far()
+    return so_far()
 
 
 def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:

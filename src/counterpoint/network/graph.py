@@ -115,10 +115,6 @@ class GraphSource(Protocol):
         """
         ...
 
-    def weight_names(self, nodes: Sequence[int]) -> tuple[str, ...]:
-        """Constants that the nodes read."""
-        ...
-
     def node_labels(self, node: int) -> tuple[str, ...]:
         """Names by which an engine's profile may call that node: its own and its outputs'."""
         ...
@@ -140,8 +136,10 @@ class Subnetwork:
 
     @property
     def nodes(self) -> tuple[int, ...]:
-        """Source nodes of all layers, ascending."""
-        return tuple(sorted(node for layer in self.layers for node in layer.nodes))
+        """Source nodes of all layers, ascending, each once: layers may share one that makes a
+        constant.
+        """
+        return tuple(sorted({node for layer in self.layers for node in layer.nodes}))
 
     @property
     def is_whole(self) -> bool:

@@ -28,6 +28,10 @@ GATES = frozenset({"Sigmoid", "HardSigmoid"})
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Identity"})
 SUMS = frozenset({"Add", "Sum", "QLinearAdd"})
 SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
+POOLS = frozenset({"MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"})
+SLICED = MAC_OPERATORS | POOLS | SUMS
+QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+PREPARED = frozenset({"DequantizeLinear", "Slice"})
 SCALED = MAC_OPERATORS | {"BatchNormalization"}
 ACTIVATED = MAC_OPERATORS | SUMS | {"BatchNormalization", "InstanceNormalization", "Mul", "Div"}
 
@@ -79,10 +83,10 @@ class Grouper:
     def groups(self) -> list[list[int]]:
         """Node indices of each layer, main node first; constant nodes not among them."""
         found: list[list[int]] = []
-        for index, node in enumerate(self.graph.nodes):
+        for index in range(len(self.graph.nodes)):
             if index in self.group_of or self.is_constant_node(index):
                 continue
-            if node.op_type == "DequantizeLinear" and self._feeds_one(index):
+            if self._is_prelude(index):
                 continue  # taken up by its reader below
             members = [index, *self._prelude(index)]
             self._claim(members, len(found))
@@ -114,26 +118,28 @@ class Grouper:
         readers = self.readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self.returned else None
 
-    def _feeds_one(self, index: int) -> bool:
-        """A DequantizeLinear with one reader that is a real operator."""
-        reader = self._only_reader(self.graph.nodes[index].output[0])
-        return reader is not None and self.graph.nodes[reader].op_type not in (
-            "QuantizeLinear",
-            "DequantizeLinear",
-        )
+    def _is_prelude(self, index: int) -> bool:
+        """It only prepares what its one reader reads: it dequantises it (QDQ form), or cuts out
+        the piece that an operator works on (a part of a split layer).
+        """
+        node = self.graph.nodes[index]
+        reader = self._only_reader(node.output[0])
+        if reader is None:
+            return False
+        operator = self.graph.nodes[reader].op_type
+        if node.op_type == "DequantizeLinear":
+            return operator not in QUANTISERS
+        if node.op_type != "Slice" or self.activations(node) != [node.input[0]]:
+            return False
+        return operator in SLICED or (operator == "DequantizeLinear" and self._is_prelude(reader))
 
     def _prelude(self, index: int) -> list[int]:
-        """The DequantizeLinear nodes that feed only this node (QDQ form)."""
-        found = []
+        """The nodes that only prepare what this node reads, nearest first."""
+        found: list[int] = []
         for name in self.activations(self.graph.nodes[index]):
             maker = self.producer.get(name)
-            if (
-                maker is not None
-                and self.graph.nodes[maker].op_type == "DequantizeLinear"
-                and maker not in self.group_of
-                and self._only_reader(name) == index
-            ):
-                found.append(maker)
+            if maker is not None and maker not in self.group_of and self._is_prelude(maker):
+                found += [maker, *self._prelude(maker)]
         return found
 
     def _extend(self, members: list[int], group: int) -> None:
@@ -188,7 +194,7 @@ class Grouper:
             if name == own:
                 continue
             maker = self.producer.get(name)
-            if maker is not None and self.graph.nodes[maker].op_type == "DequantizeLinear":
+            while maker is not None and self.graph.nodes[maker].op_type in PREPARED:
                 source = self.activations(self.graph.nodes[maker])
                 maker = self.producer.get(source[0]) if source else None
             if maker is not None and maker >= head:

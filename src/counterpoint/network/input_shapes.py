@@ -11,6 +11,9 @@ from counterpoint.errors import ModelFileError
 LARGEST_DIMENSION = 1 << 31
 """Above this shape inference's own 64-bit products overflow."""
 
+MOST_NAMED = 10
+"""Inputs in one message."""
+
 
 def fix_input_shapes(
     inputs: Sequence[ValueInfoProto], batch: int | None, shapes: Mapping[str, Sequence[int]]
@@ -28,7 +31,9 @@ def fix_input_shapes(
     """
     names = [value.name for value in inputs]
     for name in shapes.keys() - set(names):
-        raise ModelFileError(f"no input is called {name!r}; there are: {', '.join(names)}")
+        raise ModelFileError(
+            f"no input is called {name!r}; there are: {', '.join(names[:MOST_NAMED])}"
+        )
     for value in inputs:
         if not value.type.HasField("tensor_type"):
             raise ModelFileError(f"input {value.name!r} is no tensor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from onnx import NodeProto
@@ -86,12 +87,12 @@ def live_nodes(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeP
             kept.append(node)
     kept.reverse()
     taken: set[str] = set()
+    copies: Counter[str] = Counter()  # counting from 1 for each would be quadratic
     for node in kept:
-        name = node.name or next(output for output in node.output if output)
-        unique, copy = name, 1
+        unique = name = node.name or next(output for output in node.output if output)
         while unique in taken:
-            copy += 1
-            unique = f"{name}.{copy}"
+            copies[name] += 1
+            unique = f"{name}.{copies[name] + 1}"
         taken.add(unique)
         node.name = unique
     return kept

@@ -15,6 +15,7 @@ from counterpoint.errors import MachineError, ModelFileError
 from counterpoint.network.external_data import read_external
 from counterpoint.network.graph import Network
 from counterpoint.network.onnx_file import LARGEST_FILE_BYTES
+from counterpoint.network.onnx_stream import write_with_weights
 from counterpoint.network.weights import ALIGNMENT, is_inline, tensor_bytes
 
 FIELD_BYTES = 16
@@ -69,13 +70,10 @@ def write_model(
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
             draft = Path(name) / target.name
             made = [draft]
-            if data_name is None:
-                _take_in(outside, source.parent)
-            else:
+            if data_name is not None:
                 made.insert(0, draft.with_name(data_name))
                 _move_out(outside, source.parent, made[0])
-            _save(model, draft)
-            model.Clear()  # the checker reads the file again
+            _save(model, draft, source.parent if data_name is None else None)
             _check(draft, network.name)
             size_bytes = sum(file.stat().st_size for file in made)
             for file in made:  # the model last: it refers to the other
@@ -99,15 +97,6 @@ def _shape_outputs(model: ModelProto, name: str) -> None:
             )
 
 
-def _take_in(tensors: Sequence[TensorProto], folder: Path) -> None:
-    """Puts the values into the model."""
-    for tensor in tensors:
-        with read_external(tensor, folder, tensor_bytes(tensor)) as values:
-            tensor.raw_data = bytes(values)
-        tensor.ClearField("external_data")
-        tensor.ClearField("data_location")
-
-
 def _move_out(tensors: Sequence[TensorProto], folder: Path, data: Path) -> None:
     """Copies the values into a file, and points the tensors there."""
     with data.open("xb") as file:
@@ -124,9 +113,13 @@ def _move_out(tensors: Sequence[TensorProto], folder: Path, data: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _save(model: ModelProto, path: Path) -> None:
+def _save(model: ModelProto, path: Path, folder: Path | None) -> None:
+    """Writes the model; its weights are inside where the folder that they are in is given."""
     with path.open("xb") as file:
-        file.write(model.SerializeToString())
+        if folder is None:
+            file.write(model.SerializeToString())
+        else:
+            write_with_weights(model, folder, file)
         file.flush()
         os.fsync(file.fileno())
 

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from counterpoint.errors import MachineError
-from counterpoint.network.graph import TensorSpec
+from counterpoint.errors import MachineError, UserInputError
+from counterpoint.network.graph import Network, TensorSpec
 from counterpoint.network.weights import WeightFile, tensor_bytes
 
 
@@ -65,6 +65,16 @@ def reads(node: NodeProto) -> tuple[str, ...]:
             for graph in attribute.graphs:
                 names += _captured(graph)
     return tuple(dict.fromkeys(names))
+
+
+def attribute_ints(node: NodeProto, name: str) -> list[int] | None:
+    """An attribute that is a list of integers; ``None`` where the node leaves it out."""
+    return next((list(a.ints) for a in node.attribute if a.name == name), None)
+
+
+def attribute_int(node: NodeProto, name: str, default: int) -> int:
+    """An attribute that is an integer."""
+    return next((int(a.i) for a in node.attribute if a.name == name), default)
 
 
 def _captured(graph: GraphProto) -> list[str]:
@@ -166,11 +176,11 @@ class OnnxGraph:
         self, nodes: Sequence[int], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     ) -> Path:
         """See :class:`counterpoint.network.graph.GraphSource`."""
-        text = ",".join(map(str, nodes)) + "|" + ",".join(spec.name for spec in outputs)
-        name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + ".onnx"
+        # Named by content: the folder is shared with rewritten forms of the same network.
+        data = self.model(nodes, inputs, outputs).SerializeToString(deterministic=True)
+        name = hashlib.blake2b(data, digest_size=12).hexdigest() + ".onnx"
         path = self.weights.scratch.path / name
         if not path.exists():
-            data = self.model(nodes, inputs, outputs).SerializeToString()
             # Threads that compile the same segment must not see each other's half a file.
             partial = path.with_suffix(f".{threading.get_ident()}")
             try:
@@ -184,12 +194,18 @@ class OnnxGraph:
                 ) from error
         return path
 
-    def weight_names(self, nodes: Sequence[int]) -> tuple[str, ...]:
-        """See :class:`counterpoint.network.graph.GraphSource`."""
-        needed = {name for index in nodes for name in reads(self.nodes[index])}
-        return tuple(name for name in self.constants if name in needed)
-
     def node_labels(self, node: int) -> tuple[str, ...]:
         """See :class:`counterpoint.network.graph.GraphSource`."""
         proto = self.nodes[node]
         return (proto.name, *(name for name in proto.output if name))
+
+
+def graph_behind(network: Network) -> OnnxGraph:
+    """The nodes of a network, for those who rewrite it.
+
+    Raises:
+        UserInputError: It was not made of an ONNX graph.
+    """
+    if not isinstance(network.source, OnnxGraph):
+        raise UserInputError(f"{network.name} has no nodes to rewrite: load it from a file")
+    return network.source

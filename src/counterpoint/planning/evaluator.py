@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from counterpoint.costs.table import CostTable
 from counterpoint.network.graph import Network
+from counterpoint.planning.makespan import Step, makespan_ns
 
 _Segments = Sequence[tuple[Sequence[int], str]]
 
@@ -52,6 +53,8 @@ class Evaluation:
         transfers: What moves over links. With ``segment_ns`` they add up to the latency.
         busy_ns: Time of each device and link that the lane uses, by name.
         energy_pj: Of one frame, above idle; ``None`` when a rule is broken or the table has none.
+        makespan_ns: Of one frame alone, whose segments and transfers overlap as the dispatcher lets
+            them; at most the latency. ``None`` when a rule is broken.
     """
 
     latency_ns: int | None
@@ -60,6 +63,7 @@ class Evaluation:
     transfers: tuple[Transfer, ...] = ()
     busy_ns: Mapping[str, int] = field(default_factory=dict)
     energy_pj: int | None = None
+    makespan_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluat
         tuple(transfers),
         dict(busy_ns),
         None if table.layer_energy_pj is None else energy_pj,
+        makespan_ns(_steps(network, table, segments, own_ns, transfers)),
     )
 
 
@@ -218,6 +223,51 @@ def _moves(network: Network, segments: _Segments) -> Iterator[_Move]:
         for spec in network.outputs:
             if network.producer.get(spec.name) in layers:
                 yield _Move(spec.name, number, None)
+
+
+def _steps(
+    network: Network,
+    table: CostTable,
+    segments: _Segments,
+    own_ns: Sequence[int],
+    transfers: Sequence[Transfer],
+) -> list[Step]:
+    """What runs: the segments in the lane's order, each behind the transfers made for it.
+
+    A segment waits for the makers of all that it reads, and for the transfers that bring any of it
+    to its unit. Tensors for the caller move last.
+    """
+    segment_of = {layer: number for number, (layers, _) in enumerate(segments) for layer in layers}
+    arriving: dict[int, list[Transfer]] = {}
+    for transfer in transfers:
+        target = len(segments) if transfer.target is None else transfer.target
+        arriving.setdefault(target, []).append(transfer)
+    steps: list[Step] = []
+    place: list[int] = []  # step of each segment
+    carried: dict[tuple[str, str], int] = {}  # (tensor, unit) to the step of the transfer
+
+    def move(transfer: Transfer) -> int:
+        waits = () if transfer.origin is None else (place[transfer.origin],)
+        devices = frozenset((transfer.link, *transfer.occupies))
+        steps.append(Step(devices, frozenset(waits), transfer.time_ns))
+        return len(steps) - 1
+
+    for number, (layers, unit) in enumerate(segments):
+        for transfer in arriving.get(number, ()):
+            carried[transfer.tensor, unit] = move(transfer)
+        waits = set()
+        for name in _inputs(network, layers):
+            maker = segment_of[network.producer[name]] if name in network.producer else number
+            if maker != number:
+                waits.add(place[maker])
+            if (name, unit) in carried:
+                waits.add(carried[name, unit])
+        place.append(len(steps))
+        occupied = table.occupied[table.unit_names.index(unit)]
+        steps.append(Step(frozenset(occupied), frozenset(waits), own_ns[number]))
+    for transfer in arriving.get(len(segments), ()):
+        move(transfer)
+    return steps
 
 
 def _inputs(network: Network, layers: Sequence[int]) -> list[str]:

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from counterpoint.costs.table import CostTable
+from counterpoint.costs.table import CostTable, LinearCost
 from counterpoint.errors import InternalError, UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Link
@@ -144,18 +144,17 @@ def weighted_problem(network: Network, table: CostTable, weights: Weights) -> La
     layer_cost[forbidden] = FORBIDDEN
     entry_cost = np.array([float(costs.entry_ns) for costs in table.units]) * overhead
     returned = {spec.name for spec in network.outputs}
-    moves_of_size: dict[int, Costs] = {}
-    tensors = []
-    for name in crossing_tensors(network):
-        consumers = tuple(dict.fromkeys(network.consumers.get(name, ())))
-        size_bytes = network.tensors[name].size_bytes or 0
-        if size_bytes not in moves_of_size:
-            moves_of_size[size_bytes] = _move_matrix(table, size_bytes, weights, overhead)
-        tensors.append(
-            TensorUse(
-                network.producer.get(name), consumers, name in returned, moves_of_size[size_bytes]
-            )
+    names = crossing_tensors(network)
+    sizes = [network.tensors[name].size_bytes or 0 for name in names]
+    tensors = (
+        TensorUse(
+            network.producer.get(name),
+            tuple(dict.fromkeys(network.consumers.get(name, ()))),
+            name in returned,
+            moves,
         )
+        for name, moves in zip(names, _moves(table, sizes, weights, overhead), strict=True)
+    )
     return LabellingProblem(layer_cost, entry_cost, tuple(tensors))
 
 
@@ -182,22 +181,38 @@ def crossing_tensors(network: Network) -> tuple[str, ...]:
     return tuple(name for name in names if name in network.consumers or name in returned)
 
 
-def _move_matrix(table: CostTable, size_bytes: int, weights: Weights, overhead: Costs) -> Costs:
-    places: list[int | None] = [*range(len(table.units)), None]
-    moves = np.zeros((len(places), len(places)))
-    for row, origin in enumerate(places):
-        for column, target in enumerate(places):
-            handed = table.hand_over(size_bytes, origin, target)
-            if handed is None:
-                moves[row, column] = FORBIDDEN
+def _moves(
+    table: CostTable, sizes_bytes: Sequence[int], weights: Weights, overhead: Costs
+) -> Costs:
+    """``(sizes, units + 1, units + 1)``: price of ``table.hand_over`` from place to place.
+
+    All sizes at once: a planner that asks under many prices spends its time here otherwise.
+    """
+    memories = [costs.unit.memory for costs in table.units] + ["host"]
+    # Of two links between the same memories the first one counts.
+    links = {(link.origin, link.target): link for link in reversed(table.links)}
+    size = np.array(sizes_bytes, dtype=np.float64)
+    moves = np.zeros((len(size), len(memories), len(memories)))
+    for place, costs in enumerate(table.units):
+        moves[:, place, :] += (_at(costs.write, size) * overhead[place])[:, None]
+        moves[:, :, place] += (_at(costs.read, size) * overhead[place])[:, None]
+    for origin, from_memory in enumerate(memories):
+        for target, to_memory in enumerate(memories):
+            link = links.get((from_memory, to_memory))
+            if origin == target:
+                moves[:, origin, target] = 0.0
+            elif from_memory == to_memory:
                 continue
-            if origin is not None:
-                moves[row, column] += handed.write_ns * overhead[origin]
-            if target is not None:
-                moves[row, column] += handed.read_ns * overhead[target]
-            if handed.link is not None:
-                moves[row, column] += handed.link_ns * _link_price(handed.link, weights)
+            elif link is None or link.bandwidth_bytes_per_s is None:
+                moves[:, origin, target] = FORBIDDEN
+            else:
+                moved_ns = link.setup_ns + np.rint(size * 1e9 / link.bandwidth_bytes_per_s)
+                moves[:, origin, target] += moved_ns * _link_price(link, weights)
     return moves
+
+
+def _at(cost: LinearCost, size: Costs) -> Costs:
+    return np.asarray(np.maximum(0.0, np.rint(cost.fixed_ns + cost.ns_per_byte * size)))
 
 
 def _link_price(link: Link, weights: Weights) -> float:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import RenderableType
 
+from counterpoint.costs.objective import Objective
 from counterpoint.network.graph import Network
 from counterpoint.planning.result import PlanResult
 from counterpoint.report.document import JSON, Document, document
-from counterpoint.report.quantities import duration, percent
-from counterpoint.report.tables import add_row, table
+from counterpoint.report.quantities import amount, count, duration, energy, percent
+from counterpoint.report.tables import add_row, facts, table
 from counterpoint.schedule.dispatch_graph import segment_name
 from counterpoint.schedule.plan import Plan
+
+OBJECTIVE_TITLE: Mapping[Objective, str] = {
+    Objective.LATENCY: "latency",
+    Objective.THROUGHPUT: "interval",
+    Objective.ENERGY: "energy",
+    Objective.ENERGY_DELAY: "energy x delay",
+}
+"""What an objective's value is."""
 
 
 def plan_document(plan: Plan, planned: PlanResult, path: str | None) -> Document:
@@ -47,8 +58,12 @@ def plan_body(plan: Plan) -> dict[str, JSON]:
             }
             for index, lane in enumerate(plan.lanes)
         ],
+        "frames_in_flight": plan.frames_in_flight,
+        "batch": plan.batch,
         "predicted_latency_ns": prediction.latency_ns,
-        "lower_bound_ns": prediction.lower_bound,
+        "predicted_interval_ns": prediction.interval_ns,
+        "predicted_energy_pj": prediction.energy_pj,
+        "lower_bound": prediction.lower_bound,
     }
 
 
@@ -56,6 +71,8 @@ def planned_body(planned: PlanResult) -> dict[str, JSON]:
     """How the planner came to it."""
     return {
         "planner": planned.planner,
+        "value": planned.value,
+        "value_unit": planned.objective.unit,
         "status": str(planned.status),
         "gap": planned.gap,
         "planning_ns": planned.time_spent_ns,
@@ -67,8 +84,29 @@ def plan_tables(network: Network, plan: Plan, planned: PlanResult) -> list[Rende
     return [
         *segment_tables(network, plan),
         "",
-        f"predicted {duration(plan.prediction.latency_ns)} a frame; {bound_sentence(planned)}",
+        facts(_promises(plan, planned)),
     ]
+
+
+def _promises(plan: Plan, planned: PlanResult) -> list[tuple[str, object]]:
+    prediction = plan.prediction
+    rows: list[tuple[str, object]] = [
+        ("predicted latency", f"{duration(prediction.latency_ns)} a frame")
+    ]
+    if prediction.interval_ns:
+        rate = count(1e9 / prediction.interval_ns)
+        rows.append(
+            (
+                "throughput",
+                f"{rate} frames/s, a frame each {duration(prediction.interval_ns)} "
+                f"with {plan.frames_in_flight} in flight",
+            )
+        )
+    if prediction.energy_pj is not None:
+        rows.append(("energy above idle", f"{energy(prediction.energy_pj)} a frame"))
+    title = f"{OBJECTIVE_TITLE[planned.objective]}, planned"
+    rows.append((title, amount(planned.value, planned.objective)))
+    return [*rows, ("bound", bound_sentence(planned))]
 
 
 def segment_tables(network: Network, plan: Plan) -> list[RenderableType]:
@@ -96,10 +134,12 @@ def bound_sentence(planned: PlanResult) -> str:
     """How far from the best a plan is, under its costs."""
     if planned.gap is None or planned.lower_bound is None:
         return "how much better another plan might be is not known"
+    timed = planned.objective in (Objective.LATENCY, Objective.THROUGHPUT)
+    better = "is faster" if timed else "takes less"
     if planned.gap == 0:
-        return "no plan under these costs is faster (proven)"
+        return f"no plan under these costs {better} (proven)"
     return (
-        f"no plan under these costs is faster than {duration(planned.lower_bound)} "
+        f"no plan under these costs {better} than {amount(planned.lower_bound, planned.objective)} "
         f"(gap {percent(planned.gap)})"
     )
 

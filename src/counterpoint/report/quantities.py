@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from counterpoint.costs.objective import Objective
+
 UNKNOWN = "?"
 """Shown for ``None``."""
 
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
+_ENERGIES = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1, "pJ"))
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 _COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
@@ -15,6 +18,20 @@ _COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 def duration(time_ns: float | None) -> str:
     """``12.3 ms``."""
     return _scaled(time_ns, _TIMES, keep_zeros=True)
+
+
+def energy(energy_pj: float | None) -> str:
+    """``306 mJ``."""
+    return _scaled(energy_pj, _ENERGIES, keep_zeros=True)
+
+
+def amount(value: int | None, objective: Objective) -> str:
+    """A value of that objective: ``12.3 ms``, ``306 mJ``, ``27.9 mJ*s``."""
+    if objective is Objective.ENERGY:
+        return energy(value)
+    if objective is Objective.ENERGY_DELAY:
+        return UNKNOWN if value is None else f"{energy(value / 1e9)}*s"
+    return duration(value)
 
 
 def size(size_bytes: float | None) -> str:

@@ -7,16 +7,16 @@ holds more than one; how many frames are under way the dispatcher bounds.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import RLock, Thread, current_thread
+from threading import RLock, Semaphore, Thread, current_thread
 
 from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import CounterpointError, InternalError, MachineError, UserInputError
-from counterpoint.schedule.dispatch_graph import DispatchGraph, SegmentNode
+from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.dispatcher import (
     Dispatcher,
     Event,
@@ -24,59 +24,14 @@ from counterpoint.schedule.dispatcher import (
     FrameDone,
     SegmentFinished,
 )
+from counterpoint.schedule.flight import Flight, Select, resolve
+from counterpoint.schedule.pinning import pin
 from counterpoint.schedule.recorder import Recorder
-from counterpoint.schedule.wiring import LaneWiring, Slots
+from counterpoint.schedule.wiring import LaneWiring
 
 _RESULTS_PER_FRAME_IN_FLIGHT = 4
 """Frames that a stream holds, finished ones that wait for an older one included, for each frame in
 flight: lanes of unlike speed overtake each other, and must not stand still for that."""
-
-
-class Flight:
-    """A frame on its way.
-
-    Attributes:
-        frame: Its number; the dispatcher knows it by this.
-        slots: Its tensors.
-        reply: Where it goes when it is done.
-        lane: Its lane; ``None`` before its first segment started.
-        unread: For each slot how many are still to read it.
-        error: Why it has no result. Its remaining segments are skipped.
-        done: Nobody works on it any more.
-    """
-
-    __slots__ = ("done", "error", "frame", "lane", "reply", "slots", "unread")
-
-    def __init__(self, frame: int, inputs: Sequence[Tensor], reply: SimpleQueue[Flight]) -> None:
-        self.frame = frame
-        self.slots: Slots = [*inputs]
-        self.reply = reply
-        self.lane: LaneWiring | None = None
-        self.unread: list[int] = []
-        self.error: CounterpointError | None = None
-        self.done = False
-
-    def enter(self, lane: LaneWiring) -> None:
-        """Takes its lane."""
-        self.lane = lane
-        self.unread = list(lane.readers)
-        self.slots += [None] * (len(self.unread) - len(self.slots))
-
-    def release(self, slots: Sequence[int]) -> None:
-        """Lets go of the tensors that nobody is still to read, after one more has read these."""
-        for slot in slots:
-            self.unread[slot] -= 1
-            if not self.unread[slot]:
-                self.slots[slot] = None
-
-    def outputs(self) -> list[Tensor]:
-        """The network's outputs. Raises the error if there is one."""
-        if self.error is not None:
-            raise self.error
-        if self.lane is None:
-            raise InternalError(f"frame {self.frame} has no result")
-        return [self.slots[slot] for slot in self.lane.outputs]  # type: ignore[misc]
-
 
 Job = tuple[Flight, int, int]
 """Run that segment of that lane for that frame."""
@@ -89,8 +44,9 @@ class DeviceThreads:
         broken: What stopped a thread or cut the dispatcher off; every frame fails with it from
             then on.
 
-    Invariants, under ``_lock``: ``_flights`` is exactly the frames that the dispatcher holds; each
-    is put into its reply queue once, when the dispatcher says that it is done.
+    Invariants, under ``_lock``: ``_flights`` is exactly the frames that the dispatcher holds. When
+    it says that one is done, or everything breaks, the frame moves to ``_landed``, once; whoever
+    held the lock then replies to its caller, without the lock, as that may run the caller's code.
     """
 
     def __init__(
@@ -103,6 +59,9 @@ class DeviceThreads:
         # Reentrant, as the garbage collector may call close() from anywhere.
         self._lock = RLock()
         self._flights: dict[int, Flight] = {}
+        self._landed: deque[Flight] = deque()
+        # One frame more than may be under way, so that it is here when another one is done.
+        self._room = Semaphore(graph.frames_in_flight + 1)
         self._next_frame = 0
         self._closed = False
         self.broken: InternalError | None = None
@@ -121,7 +80,7 @@ class DeviceThreads:
             thread.start()
         try:
             for thread, (_, cores) in zip(self._threads, groups, strict=True):
-                _pin(thread, cores)
+                pin(thread, cores)
         except MachineError:
             self.close()
             raise
@@ -133,10 +92,38 @@ class DeviceThreads:
             EngineError: An engine failed.
             UserInputError: The threads are closed.
         """
-        self._restart_recorder()
+        self.restart_recorder()
         reply: SimpleQueue[Flight] = SimpleQueue()
-        self._submit(inputs, reply)
+        self._submit(inputs, reply.put)
         return reply.get().outputs()
+
+    def run_async(self, inputs: Sequence[Tensor], select: Select) -> Future[list[Tensor]]:
+        """Starts one frame, when there is room for it.
+
+        Args:
+            inputs: Its tensors.
+            select: What becomes of its outputs; called in any thread.
+
+        Returns:
+            What can be cancelled until the frame's first segment starts.
+
+        Raises:
+            UserInputError: The threads are closed, or one of them makes this call.
+        """
+        self._check_caller()
+        future: Future[list[Tensor]] = Future()
+
+        def reply(flight: Flight) -> None:
+            self._room.release()
+            resolve(future, flight, select)
+
+        self._room.acquire()
+        try:
+            self._submit(inputs, reply, future.set_running_or_notify_cancel)
+        except BaseException:
+            self._room.release()
+            raise
+        return future
 
     def stream(self, frames: Iterable[Sequence[Tensor]]) -> Iterator[list[Tensor]]:
         """Runs frames, several at once; results in order.
@@ -148,7 +135,7 @@ class DeviceThreads:
             EngineError: An engine failed.
             UserInputError: The threads are closed.
         """
-        self._restart_recorder()
+        self.restart_recorder()
         reply: SimpleQueue[Flight] = SimpleQueue()
         in_order: deque[Flight] = deque()
         running = 0
@@ -167,7 +154,7 @@ class DeviceThreads:
                     except Exception as error:  # raised below, after the results before it
                         source, failure = None, error
                     else:
-                        in_order.append(self._submit(inputs, reply))
+                        in_order.append(self._submit(inputs, reply.put))
                         running += 1
                 elif running:
                     reply.get()
@@ -194,21 +181,35 @@ class DeviceThreads:
             if thread is not current_thread():
                 thread.join()
 
+    def restart_recorder(self) -> None:
+        """The next frame will be number 0 of the trace."""
+        if self._recorder is not None:
+            self._recorder.restart(self._next_frame)
+
+    def _check_caller(self) -> None:
+        if current_thread() in self._threads:
+            raise UserInputError(
+                "the callback of a future cannot run frames, as the thread that calls it would "
+                "wait for itself: use another thread"
+            )
+
     def _has_room(self, running: int, held: int) -> bool:
         # One frame more than may be under way, so that it is here when another one is done.
         return running <= self._limit and held < _RESULTS_PER_FRAME_IN_FLIGHT * self._limit
 
-    def _restart_recorder(self) -> None:
-        if self._recorder is not None:
-            self._recorder.restart(self._next_frame)
-
-    def _submit(self, inputs: Sequence[Tensor], reply: SimpleQueue[Flight]) -> Flight:
+    def _submit(
+        self,
+        inputs: Sequence[Tensor],
+        reply: Callable[[Flight], None],
+        claim: Callable[[], bool] | None = None,
+    ) -> Flight:
+        self._check_caller()
         with self._lock:
             if self.broken is not None:
                 raise self.broken
             if self._closed:
                 raise UserInputError("the session is closed: make a new one")
-            flight = Flight(self._next_frame, inputs, reply)
+            flight = Flight(self._next_frame, inputs, reply, claim)
             self._next_frame += 1
             self._flights[flight.frame] = flight
             try:
@@ -216,6 +217,8 @@ class DeviceThreads:
             except BaseException as error:  # an interrupt too: what it cut off is not known
                 self._break(error)
                 raise
+        if self._landed:
+            self._reply()
         return flight
 
     def _work(self, group: int) -> None:
@@ -244,8 +247,11 @@ class DeviceThreads:
             self._recorder.add(start_ns, end_ns, flight.frame, lane, segment)
         with self._lock:
             flight.error = flight.error or failure
-            flight.release(step.reads)
-            return self._dispatch(SegmentFinished(flight.frame, segment), group)
+            flight.release(self._lanes[lane], step.reads)
+            following = self._dispatch(SegmentFinished(flight.frame, segment), group)
+        if self._landed:
+            self._reply()
+        return following
 
     def _dispatch(self, event: Event, own_group: int | None) -> Job | None:
         """Tells the dispatcher and does what it says; the caller holds the lock."""
@@ -255,13 +261,15 @@ class DeviceThreads:
             for command in self._dispatcher.handle(events.popleft()):
                 if isinstance(command, FrameDone):
                     flight = self._flights.pop(command.frame)
-                    flight.done = True
-                    flight.reply.put(flight)
+                    flight.land()
+                    self._landed.append(flight)
                     continue
                 frame, lane, segment, _ = command
                 flight = self._flights[frame]
                 if flight.lane is None:
                     flight.enter(self._lanes[lane])
+                    if flight.claim is not None and not flight.claim():
+                        flight.error = UserInputError("the frame was cancelled")
                 if self._closed and flight.error is None:
                     flight.error = UserInputError("the session was closed while frames ran")
                 group = self._group_of[lane][segment]
@@ -280,9 +288,19 @@ class DeviceThreads:
             self.broken.__cause__ = error
             for flight in self._flights.values():
                 flight.error = self.broken
-                flight.done = True
-                flight.reply.put(flight)
+                flight.done = True  # what it borrowed is lost: a thread may still write to it
+            self._landed.extend(self._flights.values())
             self._flights.clear()
+        self._reply()
+
+    def _reply(self) -> None:
+        """Tells the callers of the frames that are done."""
+        while True:
+            try:
+                flight = self._landed.popleft()
+            except IndexError:
+                return
+            flight.reply(flight)
 
 
 def _drain(reply: SimpleQueue[Flight]) -> int:
@@ -294,26 +312,3 @@ def _drain(reply: SimpleQueue[Flight]) -> int:
             count += 1
     except Empty:
         return count
-
-
-def needs_pinning(node: SegmentNode) -> bool:
-    """The segment belongs on some of the processors that this program may use, not on all."""
-    return _is_part(node.cores)
-
-
-def _is_part(cores: tuple[int, ...]) -> bool:
-    if not cores or not hasattr(os, "sched_getaffinity"):
-        return False
-    return not os.sched_getaffinity(0) <= set(cores)
-
-
-def _pin(thread: Thread, cores: tuple[int, ...]) -> None:
-    if thread.native_id is None or not _is_part(cores):
-        return
-    try:
-        os.sched_setaffinity(thread.native_id, cores)
-    except OSError as error:
-        raise MachineError(
-            f"cannot run {thread.name} on processors {list(cores)}: {error.strerror}; "
-            "make a plan for the processors that this program may use"
-        ) from error

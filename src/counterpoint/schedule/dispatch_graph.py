@@ -91,9 +91,12 @@ def _is_sequential(lane: Sequence[SegmentNode]) -> bool:
 def dispatch_graph(network: Network, plan: Plan, platform: Platform) -> DispatchGraph:
     """The dispatch graph of a plan that :func:`check_plan` accepts for that network and machine."""
     units = {name: platform.unit(name) for name in plan.units}
-    used = list(
-        {device.name: device for unit in units.values() for device in unit.devices}.values()
-    )
+    # A transfer keeps cores busy also where no unit of the plan is on exactly those.
+    copying = {
+        name for row in plan.prediction.transfers for transfer in row for name in transfer.occupies
+    }
+    used = [device for unit in units.values() for device in unit.devices]
+    used += [device for device in platform.devices if device.name in copying]
     occupied = {name: occupied_devices(unit, used) for name, unit in units.items()}
     lanes = []
     for lane in plan.lanes:

@@ -2,7 +2,8 @@
 
 Two drivers. Where a frame's segments run one after another anyway, and nowhere in particular, the
 caller's own thread runs them, in the order that the dispatcher gives. Where segments overlap or
-belong on certain processors, device threads do.
+belong on certain processors, device threads do; also from the first frame on that a caller doesn't
+wait for.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future
 
 from counterpoint.engines.protocol import CompiledSegment, Tensor
 from counterpoint.errors import UserInputError
 from counterpoint.network.graph import Network
-from counterpoint.schedule.device_threads import DeviceThreads, needs_pinning
+from counterpoint.schedule.device_threads import DeviceThreads
 from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.dispatcher import (
     Dispatcher,
@@ -23,6 +25,8 @@ from counterpoint.schedule.dispatcher import (
     SegmentFinished,
     Start,
 )
+from counterpoint.schedule.flight import Select
+from counterpoint.schedule.pinning import needs_pinning
 from counterpoint.schedule.plan import Plan
 from counterpoint.schedule.recorder import Recorder
 from counterpoint.schedule.trace import Trace
@@ -64,13 +68,17 @@ class CallerThread:
         index = self._rotation.next()
         lane = self._lanes[index]
         slots: Slots = [*inputs, *[None] * (len(lane.readers) - len(inputs))]
-        if self._recorder is not None:
-            self._run_recorded(index, slots, self._recorder)
-        else:
-            for _, step, read_last in self._programs[index]:
-                step.advance(slots)
-                for slot in read_last:
-                    slots[slot] = None
+        try:
+            if self._recorder is not None:
+                self._run_recorded(index, slots, self._recorder)
+            else:
+                for _, step, read_last in self._programs[index]:
+                    step.advance(slots)
+                    for slot in read_last:
+                        lane.let_go(slots, slot)
+        except BaseException:
+            lane.let_go_all(slots)
+            raise
         return [slots[slot] for slot in lane.outputs]  # type: ignore[misc]
 
     def restart_recorder(self) -> None:
@@ -87,7 +95,7 @@ class CallerThread:
             step.advance(slots)
             recorder.add(start_ns, clock(), frame, lane, segment)
             for slot in read_last:
-                slots[slot] = None
+                self._lanes[lane].let_go(slots, slot)
 
 
 class Executor:
@@ -117,6 +125,7 @@ class Executor:
             wire_lane(network, lane, segments)
             for lane, segments in zip(plan.lanes, compiled, strict=True)
         )
+        self._graph = graph
         self._recorder = Recorder(graph) if trace else None
         pinned = any(needs_pinning(node) for lane in graph.lanes for node in lane)
         overlaps = pinned or not graph.is_sequential
@@ -128,6 +137,7 @@ class Executor:
         )
         self._run_threads = self._threads if overlaps else None
         self._streaming = False
+        self._asynchronous = False
         self._closed = False
 
     @property
@@ -150,10 +160,33 @@ class Executor:
             UserInputError: A stream is open, or the executor is closed.
         """
         self._check_free()
+        self._asynchronous = False
         if self._run_threads is not None:
             return self._run_threads.run(inputs)
         self._caller.restart_recorder()
         return self._caller.run(inputs)
+
+    def run_async(self, inputs: Sequence[Tensor], select: Select) -> Future[list[Tensor]]:
+        """Starts one frame; waits while as many are under way as the plan allows, and one more.
+
+        From then on all frames run on device threads.
+
+        Args:
+            inputs: As in :meth:`run`.
+            select: What becomes of the network's outputs; called in any thread.
+
+        Raises:
+            UserInputError: A stream is open, the executor is closed, or the call came from a
+                callback of a future.
+        """
+        self._check_free()
+        if self._threads is None:
+            self._threads = DeviceThreads(self._graph, self._lanes, self._recorder)
+        self._run_threads = self._threads
+        if not self._asynchronous:
+            self._threads.restart_recorder()
+            self._asynchronous = True
+        return self._threads.run_async(inputs, select)
 
     def stream(self, frames: Iterable[Sequence[Tensor]]) -> Generator[list[Tensor], None, None]:
         """Runs frames as they are asked for, as many at once as the plan says; results in order.
@@ -163,6 +196,7 @@ class Executor:
             UserInputError: Another stream is open, or the executor is closed.
         """
         self._check_free()
+        self._asynchronous = False
         if self._threads is None:
             self._caller.restart_recorder()
             for inputs in frames:
@@ -176,7 +210,10 @@ class Executor:
             self._streaming = False
 
     def trace(self) -> Trace | None:
-        """The spans of the last run or stream; ``None`` when they are not recorded."""
+        """The spans of the last run or stream, or of the frames that nobody waited for since then.
+
+        ``None`` when they are not recorded.
+        """
         return None if self._recorder is None else self._recorder.trace()
 
     def close(self) -> None:

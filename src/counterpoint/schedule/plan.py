@@ -20,6 +20,9 @@ MAX_SHARE = 1_000_000
 MAX_FRAMES_IN_FLIGHT = 1024
 """Each frame in flight holds its tensors; a plan file may not ask for more memory than this."""
 
+MAX_BATCH = 65_536
+"""Images in a frame; far beyond what pays."""
+
 _FROM_FILE: Mapping[str, object] = {"extra": "forbid", "strict": True}
 
 
@@ -186,6 +189,9 @@ class Plan:
         frames_in_flight: Frames that may be under way at once; 1 to ``MAX_FRAMES_IN_FLIGHT``.
         layer_names: One name for each layer of the network.
         engines: Name of each engine used to its version.
+        batch: Images in a frame, where the plan is for another number than the network it was made
+            for has; ``network_hash`` and ``layer_names`` are those of the network at this batch.
+            ``None``: the network as it is.
         cpu_parts: Logical processors of each part of the CPU (``CPU.0``) that it uses.
         prediction: What the cost table promises.
         measured_latency: What a clock said of one frame at a time; ``None`` before that was run.
@@ -210,6 +216,7 @@ class Plan:
     layer_names: tuple[str, ...]
     engines: Mapping[str, str]
     prediction: Prediction
+    batch: int | None = None
     cpu_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     measured_latency: Measurement | None = None
     measured_interval: Measurement | None = None
@@ -218,6 +225,8 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.lanes:
             raise ValueError("a plan has no lane")
+        if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
+            raise ValueError(f"batch is not between 1 and {MAX_BATCH}")
         if not 1 <= self.frames_in_flight <= MAX_FRAMES_IN_FLIGHT:
             raise ValueError(f"frames_in_flight is not between 1 and {MAX_FRAMES_IN_FLIGHT}")
         times = self.prediction.segment_ns

@@ -8,7 +8,7 @@ from dataclasses import replace
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Platform
 from counterpoint.schedule.dispatch_graph import DispatchGraph, SegmentNode, dispatch_graph
-from counterpoint.schedule.plan import LinkTransfer, Plan
+from counterpoint.schedule.plan import Lane, LinkTransfer, Plan
 from counterpoint.schedule.simulate import Durations
 
 
@@ -33,17 +33,44 @@ def predicted_graph(
     if not any(plan.prediction.transfers):
         return graph, times
     lanes, durations = [], []
-    for nodes, lane_ns, transfers in zip(
-        graph.lanes, times, plan.prediction.transfers, strict=True
+    for lane, nodes, lane_ns, transfers in zip(
+        plan.lanes, graph.lanes, times, plan.prediction.transfers, strict=True
     ):
-        widened, widened_ns = _with_transfers(nodes, lane_ns, transfers)
+        readers = _readers(network, lane, transfers)
+        widened, widened_ns = _with_transfers(nodes, lane_ns, transfers, readers)
         lanes.append(widened)
         durations.append(widened_ns)
     return DispatchGraph(tuple(lanes), graph.shares, graph.frames_in_flight), tuple(durations)
 
 
+def _readers(
+    network: Network, lane: Lane, transfers: Sequence[LinkTransfer]
+) -> tuple[frozenset[int], ...]:
+    """For each transfer the segments that wait for it: the target, and later ones on its unit.
+
+    A tensor moves to a unit once, so that those read what was moved for the first of them.
+    """
+    waiting: list[frozenset[int]] = []
+    for transfer in transfers:
+        if transfer.target is None:
+            waiting.append(frozenset())
+            continue
+        readers = set(network.consumers.get(transfer.tensor, ()))
+        unit = lane.segments[transfer.target].unit
+        others = (
+            position
+            for position, segment in enumerate(lane.segments)
+            if segment.unit == unit and not readers.isdisjoint(segment.layers)
+        )
+        waiting.append(frozenset({transfer.target, *others}))
+    return tuple(waiting)
+
+
 def _with_transfers(
-    nodes: Sequence[SegmentNode], times_ns: Sequence[int], transfers: Sequence[LinkTransfer]
+    nodes: Sequence[SegmentNode],
+    times_ns: Sequence[int],
+    transfers: Sequence[LinkTransfer],
+    readers: Sequence[frozenset[int]],
 ) -> tuple[tuple[SegmentNode, ...], tuple[int, ...]]:
     """A lane in which each transfer is a node in front of the segment that waits for it.
 
@@ -54,13 +81,13 @@ def _with_transfers(
     made: list[SegmentNode] = []
     made_ns: list[int] = []
     place: list[int] = []
+    arrives: list[int | None] = [None] * len(transfers)
     for position in range(len(nodes) + 1):
-        arriving: list[int] = []
-        for transfer in transfers:
+        for number, transfer in enumerate(transfers):
             target = len(nodes) if transfer.target is None else transfer.target
             if target != position:
                 continue
-            arriving.append(len(made))
+            arrives[number] = len(made)
             waits = () if transfer.origin is None else (place[transfer.origin],)
             made.append(
                 SegmentNode(
@@ -73,8 +100,13 @@ def _with_transfers(
             made_ns.append(transfer.time_ns)
         if position < len(nodes):
             node = nodes[position]
-            earlier = [place[index] for index in node.predecessors]
+            earlier = {place[index] for index in node.predecessors}
+            arrived = {
+                step
+                for step, waiting in zip(arrives, readers, strict=True)
+                if step is not None and position in waiting
+            }
             place.append(len(made))
-            made.append(replace(node, predecessors=tuple(sorted({*earlier, *arriving}))))
+            made.append(replace(node, predecessors=tuple(sorted(earlier | arrived))))
             made_ns.append(times_ns[position])
     return tuple(made), tuple(made_ns)

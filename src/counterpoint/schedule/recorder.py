@@ -30,7 +30,8 @@ class Recorder:
 
     def trace(self) -> Trace:
         """What was recorded since the last restart; its first span starts at 0."""
-        entries = sorted(self._entries)
+        # Frames of before the restart may have been under way.
+        entries = sorted(entry for entry in self._entries if entry[2] >= self._first_frame)
         origin_ns = entries[0][0] if entries else 0
         spans = []
         for start_ns, end_ns, frame, lane, segment in entries:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from counterpoint.schedule.execute import Executor
 from counterpoint.schedule.frame_check import FrameCheck
 from counterpoint.schedule.plan import Plan, Segment, check_plan
 from counterpoint.schedule.trace import Trace
+from counterpoint.schedule.wiring import Step
 
 Frame = Mapping[str, Tensor] | Tensor
 """Inputs by name, or the array itself where the network has a single input."""
@@ -71,7 +74,8 @@ class Session:
             undo.callback(self._executor.close)
             # Also when a session that nobody closed is collected, or the program ends.
             self._finalizer = weakref.finalize(self, undo.pop_all().close)
-        self._run = _runner(self._frames, self._executor, trace)
+        self._single = None if trace else self._executor.only_step
+        self._run = _runner(self._frames, self._executor, self._single)
 
     def run(self, output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Runs one frame; ONNX Runtime's signature.
@@ -86,6 +90,38 @@ class Session:
             UserInputError: A stream is open, or the session is closed.
         """
         return self._run(output_names, inputs)
+
+    def run_async(
+        self, output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]
+    ) -> Future[list[Tensor]]:
+        """Starts one frame and doesn't wait for its result.
+
+        As many frames are under way as the plan allows, and one more waits its turn; a call
+        that would start yet another waits. ``run`` may be called in between, ``stream`` too. The
+        session must stay open until the results are there: closing it fails the frames that
+        are still under way.
+
+        Args:
+            output_names: As for :meth:`run`.
+            inputs: As for :meth:`run`. No array may be written to before the result is there.
+
+        Returns:
+            The outputs, or the EngineError. Frames may be done in another order than they came in.
+            It can be cancelled until the frame's first segment starts. Its callbacks run in
+            the session's threads, should be short, and cannot run frames.
+
+        Raises:
+            FrameError: A name, dtype or shape does not fit.
+            UserInputError: A stream is open, the session is closed, or a callback makes this call.
+        """
+        self._frames.check_names(output_names)
+        select = partial(self._frames.select, output_names)
+        future = self._executor.run_async(self._frames.inputs(inputs), select)
+        # Segments now run in threads of their own; the caller's must not run them beside these.
+        if self._single is not None:
+            self._single = None
+            self._run = _runner(self._frames, self._executor, None)
+        return future
 
     def stream(
         self, frames: Iterable[Frame], output_names: Sequence[str] | None = None
@@ -110,7 +146,10 @@ class Session:
         return self._results(frames, output_names)
 
     def trace(self) -> Trace | None:
-        """Who ran what when, in the last run or stream; ``None`` without ``trace=True``."""
+        """Who ran what when, in the last run or stream; ``None`` without ``trace=True``.
+
+        After :meth:`run_async`: in all frames that it started since then.
+        """
         return self._executor.trace()
 
     def close(self) -> None:
@@ -149,9 +188,10 @@ class Session:
                 yield self._frames.select(output_names, outputs)
 
 
-def _runner(frames: FrameCheck, executor: Executor, trace: bool) -> _Run:
-    """Chooses once how frames run; the less a small network waits for Python the better."""
-    step = None if trace else executor.only_step
+def _runner(frames: FrameCheck, executor: Executor, step: Step | None) -> _Run:
+    """How frames run: through the executor, or straight to the engine where the plan's only segment
+    is given. The less a small network waits for Python the better.
+    """
     if step is None:
 
         def run(output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Tensor]:

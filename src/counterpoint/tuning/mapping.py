@@ -16,7 +16,7 @@ LAYERS              which
 ==================  ==============================================================================
 
 UNIT is a unit's full name, or whole words of it: ``GPU.0``, ``openvino``, ``openvino:CPU``. Where
-several units match, the planner chooses among them.
+several units match, the planner chooses among them. Layers that no rule names may run on any.
 """
 
 from __future__ import annotations
@@ -85,23 +85,24 @@ def parse_mapping(text: str, network: Network, units: Sequence[str]) -> dict[int
 def matching_units(text: str, units: Sequence[str]) -> tuple[str, ...]:
     """The unit of that name, or else those in whose names it stands as whole words.
 
-    ``CPU`` matches ``openvino:CPU@fp32`` and ``openvino:CPU.1@fp32``; ``CPU.1`` does not match
-    ``openvino:CPU.10@fp32``.
+    ``CPU`` is the whole CPU where some unit is on that, else its parts: ``openvino:CPU@fp32``
+    before ``openvino:CPU.0@fp32`` and ``openvino:CPU.1@fp32``. ``GPU.1`` never is ``GPU.10``.
 
     Raises:
         UserInputError: There is none; the message lists those there are.
     """
     if text in units:
         return (text,)
-    words = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
-    found = tuple(unit for unit in units if words.search(unit))
-    if not found:
-        known = ", ".join(units) or "none"
-        raise UserInputError(
-            f"no unit matches {_shown(text)}; there are: {known} (--precision and --cpu-groups "
-            "may add others)"
-        )
-    return found
+    for end in (r"(?![\w.])", r"(?!\w)"):
+        words = re.compile(rf"(?<!\w){re.escape(text)}{end}")
+        found = tuple(unit for unit in units if words.search(unit))
+        if found:
+            return found
+    known = ", ".join(units) or "none"
+    raise UserInputError(
+        f"no unit matches {_shown(text)}; there are: {known} (--precision and --cpu-groups may "
+        "add others)"
+    )
 
 
 def _rules(text: str) -> Iterator[tuple[str, str]]:

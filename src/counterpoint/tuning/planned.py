@@ -61,7 +61,7 @@ def plan_of(
         Lane(tuple(Segment(layers, unit) for layers, unit in lane.segments), lane.share)
         for lane in planned.lanes
     )
-    return _plan(
+    return plan_of_lanes(
         network,
         platform,
         engines,
@@ -92,10 +92,10 @@ def plan_on_unit(
         if reason is not None:
             raise UserInputError(f"{unit} cannot run layer {layer.name!r}: {reason}")
     lane = Lane((Segment(tuple(layer.index for layer in network.layers), unit),))
-    return _plan(network, platform, engines, lanes=(lane,), prediction=Prediction(0))
+    return plan_of_lanes(network, platform, engines, lanes=(lane,), prediction=Prediction(0))
 
 
-def _plan(
+def plan_of_lanes(
     network: Network,
     platform: Platform,
     engines: Mapping[str, Engine],
@@ -105,7 +105,19 @@ def _plan(
     objective: Objective = Objective.LATENCY,
     frames_in_flight: int = 1,
 ) -> Plan:
-    used = {platform.unit(segment.unit).engine for lane in lanes for segment in lane.segments}
+    """A plan with those lanes, with whatever a plan must write down of network and machine.
+
+    Args:
+        network: What it is for.
+        platform: For where.
+        engines: By name; the versions of those that are there are written down.
+        lanes: See :class:`Plan`, as for the others.
+        prediction: What the lanes are expected to take.
+        objective: What it is best at.
+        frames_in_flight: Frames that may be under way at once.
+    """
+    names = [segment.unit for lane in lanes for segment in lane.segments]
+    used = {platform.unit(name).engine for name in names}
     return Plan(
         network_name=network.name,
         network_hash=network.content_hash,
@@ -116,6 +128,6 @@ def _plan(
         frames_in_flight=frames_in_flight,
         layer_names=tuple(layer.name for layer in network.layers),
         engines={name: engines[name].version() for name in sorted(used & set(engines))},
-        cpu_parts=cpu_parts(platform, [segment.unit for lane in lanes for segment in lane.segments]),
+        cpu_parts=cpu_parts(platform, names),
         prediction=prediction,
     )

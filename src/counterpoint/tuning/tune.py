@@ -10,7 +10,7 @@ candidates and the fastest single units run in turn on the clock; a mixed plan h
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from counterpoint.costs.objective import Objective
@@ -20,8 +20,8 @@ from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, Samples, SamplingSettings
 from counterpoint.network.graph import Network
-from counterpoint.planning.evaluator import evaluate
 from counterpoint.planning.latency import plan_latency
+from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlanResult, Status
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
@@ -32,6 +32,7 @@ from counterpoint.tuning.contenders import (
     installed_contenders,
     plan_contender,
 )
+from counterpoint.tuning.correction import corrected
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.planned import cpu_parts
 from counterpoint.tuning.profiler import Profiler
@@ -60,6 +61,11 @@ this: some 20 us on one core, of which waking other threads takes about half."""
 
 DUEL = 1.1
 """Two single units that are no further apart than this are compared once more, alone."""
+
+DUEL_ROUNDS = 15
+DUEL_LEAD = 6
+"""For at most so many rounds, and until one has won so many more than the other. Of two that are
+equal one gets there in a quarter of all duels, and then either is right."""
 
 AGREEMENT = 0.05
 """Prediction and measurement agree when they differ by no more than this part."""
@@ -98,7 +104,11 @@ class TuneResult:
 
 
 def chosen_units(
-    network: Network, units: Sequence[ComputeUnit], precisions: Sequence[str] | None
+    network: Network,
+    units: Sequence[ComputeUnit],
+    precisions: Sequence[str] | None,
+    *,
+    side_by_side: bool = False,
 ) -> tuple[ComputeUnit, ...]:
     """The units worth measuring.
 
@@ -106,6 +116,7 @@ def chosen_units(
         network: Of float or quantised layers.
         units: Those of the platform.
         precisions: Which to take; ``None`` for the network's own (no loss of accuracy).
+        side_by_side: Also those that differ from others only where several lanes run at once.
 
     Raises:
         UserInputError: No unit is left.
@@ -119,6 +130,7 @@ def chosen_units(
         if unit.precision in wanted
         and (unit.precision != "int8" or network.is_quantised)
         and (has_tiny_layers or unit.setting("threads") is None)
+        and (side_by_side or unit.setting("streams") is None)
     )
     if not found:
         have = ", ".join(sorted({unit.precision for unit in units})) or "none"
@@ -141,7 +153,7 @@ def tune(
     store: Store,
     precisions: Sequence[str] | None = None,
     frames: Sequence[Mapping[str, Tensor]] | None = None,
-    fixed: Mapping[int, str] | None = None,
+    fixed: Fixed | None = None,
     progress: Progress | None = None,
     settings: SamplingSettings | None = None,
     compare_installed: bool = True,
@@ -155,7 +167,7 @@ def tune(
         store: Measurements that are kept between runs.
         precisions: What units may compute in; ``None`` for the network's own precision.
         frames: Real frames to verify with, inputs by name; ``None`` for two seeded ones.
-        fixed: Layers (by index) that have to run on a unit (by name).
+        fixed: Layers (by index) that have to run on a unit, or on one of several (by name).
         progress: Told how far it is.
         settings: When a measurement is good enough.
         compare_installed: Also time the engines' own defaults beside the result.
@@ -176,7 +188,7 @@ def tune(
         settings=settings,
     )
     units = chosen_units(network, platform.units, precisions)
-    _check_runnable(network, units, engines)
+    check_runnable(network, units, engines)
     table = tuner.profiler.table(units)
     tuner.measure_singles(table, fixed)
     table = tuner.refine(table, fixed)
@@ -189,10 +201,14 @@ def tune(
     )
 
 
-def _check_runnable(
+def check_runnable(
     network: Network, units: Sequence[ComputeUnit], engines: Mapping[str, Engine]
 ) -> None:
-    """Before anything is measured, each layer has a unit that does not refuse it."""
+    """Before anything is measured: each layer has a unit that does not refuse it.
+
+    Raises:
+        UserInputError: One has none; the message has every unit's reason.
+    """
     for layer in network.layers:
         reasons = {unit: engines[unit.engine].unsupported_reason(layer, unit) for unit in units}
         if None not in reasons.values():
@@ -228,9 +244,9 @@ class _Tuner:
         self.candidates: dict[tuple[Segment, ...], Candidate] = {}
         self.rejected: list[str] = []
 
-    def measure_singles(self, table: CostTable, fixed: Mapping[int, str] | None) -> None:
+    def measure_singles(self, table: CostTable, fixed: Fixed | None) -> None:
         """Times each unit that can run everything (and may, by ``fixed``)."""
-        allowed = set((fixed or {}).values())
+        chosen = [(u,) if isinstance(u, str) else u for u in (fixed or {}).values()]
         everything = tuple(layer.index for layer in self.network.layers)
         for column, costs in enumerate(table.units):
             refused = [table.refusals.get((layer, column)) for layer in everything]
@@ -238,10 +254,10 @@ class _Tuner:
                 first = next(i for i, reason in enumerate(refused) if reason is not None)
                 name = self.network.layers[first].name
                 self.rejected.append(f"{costs.unit.name} refuses {name}: {refused[first]}")
-            elif allowed <= {costs.unit.name}:
+            elif all(costs.unit.name in several for several in chosen):
                 self._measure((Segment(everything, costs.unit.name),))
 
-    def refine(self, table: CostTable, fixed: Mapping[int, str] | None) -> CostTable:
+    def refine(self, table: CostTable, fixed: Fixed | None) -> CostTable:
         """Plans, measures the plan's segments and corrects the table until nothing new comes up."""
         self.progress.begin("planning", MAX_ROUNDS)
         for _ in range(MAX_ROUNDS):
@@ -265,7 +281,7 @@ class _Tuner:
     def decide(
         self,
         table: CostTable,
-        fixed: Mapping[int, str] | None,
+        fixed: Fixed | None,
         *,
         compare_installed: bool,
         any_precision: bool,
@@ -342,20 +358,7 @@ class _Tuner:
 
     def _corrected(self, table: CostTable, candidate: Candidate) -> CostTable:
         """The table under which the candidate's segments cost what they were measured to."""
-        pairs = [(segment.layers, segment.unit) for segment in candidate.segments]
-        predicted = evaluate(self.network, table, pairs).segment_ns
-        times: dict[tuple[int, int], int] = {}
-        for segment, expected, measured in zip(
-            candidate.segments, predicted, candidate.segment_ns, strict=True
-        ):
-            column = table.unit_names.index(segment.unit)
-            cells = {layer: table.layer_ns[layer][column] or 0 for layer in segment.layers}
-            inside = sum(cells.values())
-            wanted = max(0, measured - (expected - inside))
-            for layer, cell in cells.items():
-                share = cell / inside if inside else 1 / len(cells)
-                times[layer, column] = round(wanted * share)
-        return table.with_layer_times(times)
+        return corrected(self.network, table, candidate.segments, candidate.segment_ns)
 
     def _verify(self, candidate: Candidate) -> Verification:
         units = [self.platform.unit(segment.unit) for segment in candidate.segments]
@@ -375,17 +378,11 @@ class _Tuner:
         self, finalists: Sequence[Candidate], compare_installed: bool, any_precision: bool
     ) -> tuple[Comparison, tuple[str, ...]]:
         """Runs the finalists, and the engines' own defaults, in turn."""
-        frame = self.frames[0]
-        contenders = {
-            candidate.label: plan_contender(
-                self.network, self._plan(candidate), self.platform, self.engines, frame
-            )
-            for candidate in finalists
-        }
+        contenders = self._contenders(finalists)
         installed: dict[str, Contender] = {}
         if compare_installed:
             installed, reasons = installed_contenders(
-                self.network, self.engines, frame, any_precision=any_precision
+                self.network, self.engines, self.frames[0], any_precision=any_precision
             )
             self.rejected += [reason for reason in reasons if reason not in self.rejected]
         comparison = compare_in_turn(
@@ -418,12 +415,24 @@ class _Tuner:
             labels[0]
         ):
             return singles[0]
-        duel, _ = self._compare(
-            [candidate for candidate, _ in singles[:2]],
-            compare_installed=False,
-            any_precision=False,
+        first, second = labels
+        plans = {candidate.label: candidate for candidate, _ in singles[:2]}
+        duel = compare_in_turn(
+            self.network,
+            self._contenders(plans.values()),
+            rounds=DUEL_ROUNDS,
+            progress=self.progress,
+            settled=lambda so_far: abs(so_far.lead(first, second)) >= DUEL_LEAD,
         )
         return min(singles[:2], key=lambda pair: duel.relative(pair[0].label))
+
+    def _contenders(self, candidates: Iterable[Candidate]) -> dict[str, Contender]:
+        return {
+            candidate.label: plan_contender(
+                self.network, self._plan(candidate), self.platform, self.engines, self.frames[0]
+            )
+            for candidate in candidates
+        }
 
     def _session(self, candidate: Candidate) -> Session:
         return Session(

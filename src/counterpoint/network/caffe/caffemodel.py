@@ -149,5 +149,5 @@ def _from_bytes(data: bytes, dtype: str, layer: str, index: int) -> Float32:
     if len(data) % np.dtype(dtype).itemsize:
         raise ModelFileError(f"blob {index} of layer {layer!r} ends inside a number")
     values = np.frombuffer(data, dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # doubles may be anything
         return values.astype(np.float32, copy=False)

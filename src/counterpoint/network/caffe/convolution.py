@@ -228,9 +228,8 @@ def _weights(
         names = [scope.constant("weight", kernel)]
         return names + ([scope.constant("bias", bias)] if has_bias else []), offsets
     affine = _folded(scope, channels.count, offsets)
-    with np.errstate(all="ignore"):  # trained numbers may be anything
-        kernel = channels.scaled(kernel, affine.scale)
-        bias = (bias * affine.scale + affine.shift).astype(np.float32)
+    kernel = channels.scaled(kernel, affine.scale)
+    bias = (bias * affine.scale + affine.shift).astype(np.float32)
     return [scope.constant("weight", kernel), scope.constant("bias", bias)], None
 
 

@@ -23,7 +23,10 @@ FLOAT = int(TensorProto.FLOAT)
 
 _UNUSED = -1.0
 _LAST = 1e9  # sorts behind every label
-_MOST_CANDIDATES = 1 << 24
+MOST_CANDIDATES = 1 << 24
+
+_ADAPTIVE_ABOVE = 0.5
+"""Caffe's ``ApplyNMSFast`` multiplies the threshold by ``eta`` only as long as it is above this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def detection_output(scope: Scope) -> Sequence[Tensor]:
         raise scope.fail(f"{location.shape} locations do not fit {count} priors")
     if classes < 1 or confidence.count != images * count * classes:
         raise scope.fail(f"{confidence.shape} scores do not fit {count} priors, {classes} classes")
-    if images * count * classes > _MOST_CANDIDATES:
+    if images * count * classes > MOST_CANDIDATES:
         raise scope.fail("so many candidates are absurd")
     boxes = _decoded(scope, location, priors.value, (images, count, sets))
     labels = [c for c in range(classes) if c != parameters.background_label_id]
@@ -120,10 +123,11 @@ def _refuse_unsupported(scope: Scope) -> None:
     parameters = scope.layer.detection_output_param
     if len(scope.bottoms) != 3:
         raise scope.fail(f"{len(scope.bottoms)} inputs; only locations, scores and priors work")
-    if parameters.nms_param.eta != 1:
-        raise scope.fail("adaptive suppression (eta) is not supported")
-    if parameters.code_type == pb.PriorBoxParameter.CORNER_SIZE:
-        raise scope.fail("code_type CORNER_SIZE is not supported")
+    nms = parameters.nms_param
+    if not 0 < nms.eta <= 1:
+        raise scope.fail(f"eta {nms.eta} is not within 0 and 1")
+    if nms.eta < 1 and nms.nms_threshold > _ADAPTIVE_ABOVE:
+        raise scope.fail("adaptive suppression (eta below 1) is not supported")
 
 
 def _decoded(
@@ -142,10 +146,11 @@ def _decoded(
     def table(suffix: str, values: object) -> str:
         return scope.constant(suffix, np.asarray(values, np.float32)[None, None])
 
-    if parameters.code_type == pb.PriorBoxParameter.CORNER:
-        moved = scope.emit("Mul", [turned, table("variance", variances)], whole)
-        return scope.emit("Add", [moved, table("priors", corners)], whole)
     size = corners[:, 2:] - corners[:, :2]
+    if parameters.code_type != pb.PriorBoxParameter.CENTER_SIZE:
+        unit = np.tile(size, 2) if parameters.code_type == pb.PriorBoxParameter.CORNER_SIZE else 1.0
+        moved = scope.emit("Mul", [turned, table("reach", variances * unit)], whole)
+        return scope.emit("Add", [moved, table("priors", corners)], whole)
     centre = (corners[:, 2:] + corners[:, :2]) / 2
     offset = _last_axis(scope, turned, 0, 2, half)
     stretch = _last_axis(scope, turned, 2, 4, half)

@@ -6,6 +6,7 @@ agree with them at the end.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -17,14 +18,24 @@ import onnx
 from onnx import NodeProto, TensorProto, helper
 
 from counterpoint.errors import ModelFileError
+from counterpoint.network.onnx_file import WRITTEN_IR_VERSION
 from counterpoint.network.weights import WeightFile
 from counterpoint.network.zoo.initial import UNIT, Moments
 
 OPSET = 17
-IR_VERSION = 8
 
 LARGEST_TENSOR_ELEMENTS = 1 << 31
 """A file that asks for a larger tensor is damaged or an attack."""
+
+LARGEST_CONSTANTS_BYTES = 4 << 30
+"""All constants together. A file of weights has 2 GB at most, but layers may share a weight, and
+each keep a form of its own."""
+
+MOST_KNOWN_ELEMENTS = 1 << 24
+"""Of all values that do not depend on the input; SSD512 has 0.2 million."""
+
+MOST_AXES = 8
+"""Of any tensor; Caffe's own layers go to five."""
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -73,15 +84,17 @@ class Draft:
         self._producer: dict[str, NodeProto] = {}
         self._constants: dict[str, TensorProto] = {}
         self._shapes: dict[str, tuple[tuple[int, ...], int]] = {}
-        self._inputs: list[str] = []
+        self._inputs: dict[str, None] = {}  # in order
+        self._constant_bytes = self._known_elements = 0
         self._names: set[str] = set()
+        self._copies: Counter[str] = Counter()  # counting from 1 for each would be quadratic
 
     def free_name(self, wanted: str) -> str:
         """``wanted``, with a number behind it where that name is taken; it is then taken."""
-        name, number = wanted, 1
+        name = wanted
         while name in self._names:
-            number += 1
-            name = f"{wanted}~{number}"
+            self._copies[wanted] += 1
+            name = f"{wanted}~{self._copies[wanted] + 1}"
         self._names.add(name)
         return name
 
@@ -93,15 +106,33 @@ class Draft:
         """An input of that exact name."""
         tensor = Tensor(name, tuple(shape))
         self._declare(name, tensor.shape, TensorProto.FLOAT)
-        self._inputs.append(name)
+        self._inputs[name] = None
         self._names.add(name)
         return tensor
 
     def constant(self, name: str, values: Array) -> str:
-        """Keeps an array under a name like ``name``, which is returned."""
+        """Keeps an array under a name like ``name``, which is returned.
+
+        Raises:
+            ModelFileError: All constants together are absurdly large.
+            MachineError: No room for them.
+        """
+        self._constant_bytes += values.nbytes
+        if self._constant_bytes > LARGEST_CONSTANTS_BYTES:
+            raise ModelFileError(f"its weights take more than {LARGEST_CONSTANTS_BYTES >> 30} GB")
         name = self.free_name(name)
         self._constants[name] = self.weights.add(name, values)
         return name
+
+    def claim(self, count: int) -> None:
+        """Takes room for elements of a known value, before it is made.
+
+        Raises:
+            ModelFileError: There is none left.
+        """
+        self._known_elements += count
+        if self._known_elements > MOST_KNOWN_ELEMENTS:
+            raise ModelFileError(f"priors of more than {MOST_KNOWN_ELEMENTS} numbers are absurd")
 
     def node(
         self,
@@ -175,10 +206,15 @@ class Draft:
         if not values:
             raise ModelFileError("the network returns nothing that depends on an input")
         returned = {name for name, _ in outputs}
+        read = {name for node in self._nodes for name in node.input}
         graph = helper.make_graph(
             self._nodes,
             self._name,
-            [helper.make_tensor_value_info(name, *self._info(name)) for name in self._inputs],
+            [
+                helper.make_tensor_value_info(name, *self._info(name))
+                for name in self._inputs
+                if name in read
+            ],
             values,
             initializer=list(self._constants.values()),
             value_info=[
@@ -190,18 +226,19 @@ class Draft:
         return helper.make_model(
             graph,
             producer_name="counterpoint",
-            ir_version=IR_VERSION,
+            ir_version=WRITTEN_IR_VERSION,
             opset_imports=[helper.make_opsetid("", OPSET)],
         )
 
     def _tell_nodes_apart(self) -> None:
         """A layer may be several nodes, and layers may share a name."""
         taken: set[str] = set()
+        copies: Counter[str] = Counter()
         for node in self._nodes:
-            name, number = node.name, 1
+            name = node.name
             while node.name in taken:
-                number += 1
-                node.name = f"{name}~{number}"
+                copies[name] += 1
+                node.name = f"{name}~{copies[name] + 1}"
             taken.add(node.name)
 
     def _info(self, name: str) -> tuple[int, tuple[int, ...]]:

@@ -127,9 +127,11 @@ def dropout(scope: Scope) -> Sequence[Tensor]:
 def eltwise(scope: Scope) -> Sequence[Tensor]:
     """Eltwise: the sum (with coefficients), product or maximum of two or more tensors."""
     parameters = scope.layer.eltwise_param
-    shapes = {bottom.shape for bottom in scope.bottoms}
-    if len(shapes) != 1 or len(scope.bottoms) < 2:
-        raise scope.fail(f"its inputs {', '.join(map(str, sorted(shapes)))} are not of one shape")
+    if len(scope.bottoms) < 2:
+        raise scope.fail("it needs two inputs or more")
+    for bottom in scope.bottoms:
+        if bottom.shape != scope.x.shape:
+            raise scope.fail(f"its inputs {scope.x.shape} and {bottom.shape} are not of one shape")
     inputs = list(scope.bottoms)
     operation = parameters.operation
     shape = scope.x.shape

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from onnx import TensorProto, helper
 
 from counterpoint.errors import ModelFileError
+from counterpoint.network.caffe.draft import MOST_AXES
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 from counterpoint.network.input_shapes import fix_input_shapes
-
-_MOST_AXES = 8
+from counterpoint.network.onnx_checks import check_unique
 
 
 def head_inputs(head: pb.NetHead) -> dict[str, tuple[int, ...]]:
@@ -25,8 +25,7 @@ def head_inputs(head: pb.NetHead) -> dict[str, tuple[int, ...]]:
         ModelFileError: Names and sizes do not fit.
     """
     names = list(head.input)
-    if len(set(names)) != len(names):
-        raise ModelFileError(f"an input is there twice: {', '.join(names)}")
+    check_unique(names, "input")
     if head.input_shape:
         shapes = [tuple(shape.dim) for shape in head.input_shape]
     else:
@@ -83,7 +82,7 @@ def fixed_shapes(
     """
     values = []
     for name, shape in declared.items():
-        if len(shape) > _MOST_AXES:
+        if len(shape) > MOST_AXES:
             raise ModelFileError(f"input {name!r} has {len(shape)} axes")
         if not shape and name not in wanted:
             raise ModelFileError(

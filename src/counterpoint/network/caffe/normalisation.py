@@ -38,8 +38,7 @@ class Affine:
 
     def then(self, other: Affine) -> Affine:
         """This one first, the other behind it."""
-        with np.errstate(all="ignore"):
-            return Affine(self.scale * other.scale, self.shift * other.scale + other.shift)
+        return Affine(self.scale * other.scale, self.shift * other.scale + other.shift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,8 @@ def affine_of(source: Source, layer: pb.LayerParameter, channels: int, x: Tensor
     """
     if layer.type == "BatchNorm":
         found = _statistics(source, layer, channels, x)
-        with np.errstate(all="ignore"):
-            scale = 1 / np.sqrt(found.variance + found.epsilon)
-            return Affine(scale, -found.mean * scale)
+        scale = 1 / np.sqrt(found.variance + found.epsilon)
+        return Affine(scale, -found.mean * scale)
     scale = source.blob(layer.name, 0, (channels,), scale_seeding()).astype(np.float64)
     shift = np.zeros(channels)
     if layer.scale_param.bias_term:
@@ -93,19 +91,18 @@ def is_inference_norm(layer: pb.LayerParameter) -> bool:
 def _statistics(source: Source, layer: pb.LayerParameter, channels: int, x: Tensor) -> _Statistics:
     """Blobs: mean, variance, and the factor that both are to be divided by (0: take 0)."""
     deviation = float(np.sqrt(x.moments.variance))
-    centre = np.full(channels, x.moments.mean) if x.offsets is None else x.offsets
+    centre = x.moments.mean if x.offsets is None else x.offsets
     mean = source.blob(layer.name, 0, (channels,), mean_seeding(centre, deviation))
     variance = source.blob(layer.name, 1, (channels,), variance_seeding(x.moments.variance))
     factor = 1.0
     if source.has_blob(layer.name, 2):
         stored = float(source.blob(layer.name, 2, (1,), filled_seeding(1.0))[0])
         factor = 1 / stored if stored else 0.0
-    with np.errstate(all="ignore"):
-        return _Statistics(
-            mean.astype(np.float64) * factor,
-            variance.astype(np.float64) * factor,
-            float(layer.batch_norm_param.eps),
-        )
+    return _Statistics(
+        mean.astype(np.float64) * factor,
+        variance.astype(np.float64) * factor,
+        float(layer.batch_norm_param.eps),
+    )
 
 
 def batch_norm(scope: Scope) -> Sequence[Tensor]:

@@ -174,7 +174,7 @@ def scale_seeding() -> Seeding:
     return draw
 
 
-def mean_seeding(offsets: npt.NDArray[np.float64], deviation: float) -> Seeding:
+def mean_seeding(offsets: npt.NDArray[np.float64] | float, deviation: float) -> Seeding:
     """Running means: the expected ones, up to a tenth of a deviation."""
 
     def draw(weights: SeededWeights, name: str, shape: tuple[int, ...]) -> Float32:

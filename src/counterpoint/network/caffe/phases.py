@@ -5,11 +5,22 @@ The rules are those of Caffe's ``Net::FilterNet`` and ``Net::StateMeetsRule``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from counterpoint.errors import ModelFileError
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 
 
-def state_of(head: pb.NetHead, phase: str) -> pb.NetState:
+@dataclass(frozen=True, slots=True)
+class State:
+    """What rules ask for: ``TEST`` or ``TRAIN`` as the schema's number, a level, and stages."""
+
+    phase: int
+    level: int
+    stages: frozenset[str]
+
+
+def state_of(head: pb.NetHead, phase: str) -> State:
     """The file's own state (level, stages) in that phase.
 
     Raises:
@@ -17,13 +28,11 @@ def state_of(head: pb.NetHead, phase: str) -> pb.NetState:
     """
     if phase not in ("TRAIN", "TEST"):
         raise ModelFileError(f"there is no phase {phase!r}; known: TEST, TRAIN")
-    state = pb.NetState()
-    state.CopyFrom(head.state)
-    state.phase = pb.TEST if phase == "TEST" else pb.TRAIN
-    return state
+    number = pb.TEST if phase == "TEST" else pb.TRAIN
+    return State(number, head.state.level, frozenset(head.state.stage))
 
 
-def takes_part(layer: pb.LayerParameter, state: pb.NetState) -> bool:
+def takes_part(layer: pb.LayerParameter, state: State) -> bool:
     """The layer is there in that state.
 
     Raises:
@@ -36,12 +45,11 @@ def takes_part(layer: pb.LayerParameter, state: pb.NetState) -> bool:
     return not any(_meets(state, rule) for rule in layer.exclude)
 
 
-def _meets(state: pb.NetState, rule: pb.NetStateRule) -> bool:
+def _meets(state: State, rule: pb.NetStateRule) -> bool:
     if rule.HasField("phase") and rule.phase != state.phase:
         return False
     if rule.HasField("min_level") and state.level < rule.min_level:
         return False
     if rule.HasField("max_level") and state.level > rule.max_level:
         return False
-    stages = set(state.stage)
-    return stages.issuperset(rule.stage) and stages.isdisjoint(rule.not_stage)
+    return state.stages.issuperset(rule.stage) and state.stages.isdisjoint(rule.not_stage)

@@ -13,8 +13,8 @@ import numpy as np
 from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.scope import Converter, Float32, Scope
 
-_MOST_PRIORS = 1 << 24
 _MOST_SIZES = 1000
+_LARGEST_SIZE = 1 << 20
 
 
 def prior_box(scope: Scope) -> Sequence[Tensor]:
@@ -24,8 +24,7 @@ def prior_box(scope: Scope) -> Sequence[Tensor]:
     parameters = scope.layer.prior_box_param
     sizes = _sizes(scope)
     height, width = scope.x.shape[2:]
-    if height * width * len(sizes) > _MOST_PRIORS:
-        raise scope.fail(f"{height * width * len(sizes)} boxes are absurd")
+    scope.draft.claim(2 * 4 * height * width * len(sizes))
     image_height, image_width = _image(scope)
     step_height, step_width = _steps(scope, image_height / height, image_width / width)
     rows = (np.arange(height) + parameters.offset) * step_height
@@ -50,15 +49,15 @@ def prior_box(scope: Scope) -> Sequence[Tensor]:
 def _sizes(scope: Scope) -> list[tuple[float, float]]:
     """Width and height of each box at a place, in pixels of the input."""
     parameters = scope.layer.prior_box_param
-    smallest, largest = list(parameters.min_size), list(parameters.max_size)
-    if not smallest or any(not size > 0 for size in smallest):
-        raise scope.fail("min_size is missing or not positive")
+    smallest, largest = _pixels(scope, parameters.min_size), _pixels(scope, parameters.max_size)
+    if not smallest:
+        raise scope.fail("min_size is missing")
     if largest and len(largest) != len(smallest):
         raise scope.fail(f"{len(largest)} max_size for {len(smallest)} min_size")
     ratios = [1.0]
     for ratio in parameters.aspect_ratio:
-        if not ratio > 0:
-            raise scope.fail(f"aspect_ratio {ratio} is not positive")
+        if not 0 < ratio < math.inf:
+            raise scope.fail(f"aspect_ratio {ratio} is no positive number")
         if any(abs(ratio - known) < 1e-6 for known in ratios):
             continue
         ratios.append(ratio)
@@ -66,11 +65,11 @@ def _sizes(scope: Scope) -> list[tuple[float, float]]:
             ratios.append(1 / ratio)
     if len(smallest) * len(ratios) > _MOST_SIZES:
         raise scope.fail("so many sizes are absurd")
-    sizes = []
+    sizes: list[tuple[float, float]] = []
     for index, size in enumerate(smallest):
         sizes.append((size, size))
         if largest:
-            if largest[index] <= size:
+            if parameters.max_size[index] <= parameters.min_size[index]:
                 raise scope.fail(f"max_size {largest[index]} is not above min_size {size}")
             between = math.sqrt(size * largest[index])
             sizes.append((between, between))
@@ -78,6 +77,14 @@ def _sizes(scope: Scope) -> list[tuple[float, float]]:
             if abs(ratio - 1) >= 1e-6:
                 sizes.append((size * math.sqrt(ratio), size / math.sqrt(ratio)))
     return sizes
+
+
+def _pixels(scope: Scope, sizes: Sequence[float]) -> list[int]:
+    """Whole pixels: Caffe reads sizes as fractions, and cuts these off."""
+    for size in sizes:
+        if not 1 <= size <= _LARGEST_SIZE:
+            raise scope.fail(f"the size {size} is no number of pixels")
+    return [int(size) for size in sizes]
 
 
 def _image(scope: Scope) -> tuple[int, int]:
@@ -92,9 +99,11 @@ def _image(scope: Scope) -> tuple[int, int]:
 def _steps(scope: Scope, height: float, width: float) -> tuple[float, float]:
     parameters = scope.layer.prior_box_param
     if parameters.step:
-        return parameters.step, parameters.step
-    if parameters.step_h and parameters.step_w:
-        return parameters.step_h, parameters.step_w
+        height = width = parameters.step
+    elif parameters.step_h and parameters.step_w:
+        height, width = parameters.step_h, parameters.step_w
+    if not (0 < height < math.inf and 0 < width < math.inf):
+        raise scope.fail(f"its steps {height} and {width} are no positive numbers")
     return height, width
 
 

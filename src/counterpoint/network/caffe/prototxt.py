@@ -7,6 +7,7 @@ part of the network: training files carry many that do not matter.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,15 +18,19 @@ from google.protobuf.message import Message
 from counterpoint.errors import ModelFileError
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 from counterpoint.network.caffe.upgrade import upgraded
-from counterpoint.network.onnx_checks import CONTROL_CHARACTERS
 
-LARGEST_TEXT_BYTES = 16 << 20
+LARGEST_TEXT_BYTES = 4 << 20
 """The longest published file (ResNet-152) has 0.1 MB."""
 
 DEEPEST_NESTING = 16
 """Caffe's own messages nest four deep."""
 
-MOST_LAYERS = 20_000
+MOST_LAYERS = 10_000
+
+MOST_BLOBS = 25_000
+"""Read or made by all layers together."""
+
+LONGEST_NAME = 500
 
 # A string without its end is a token too: looking for it again from each quote would be quadratic.
 _TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"?|\'(?:[^\'\\\n]|\\.)*\'?|#[^\n]*|[{}<>]')
@@ -105,6 +110,8 @@ def parse_prototxt(text: str) -> NetText:
             layers.append(LayerText(layer, complaint))
     if not layers:
         raise ModelFileError("this is no Caffe network: it has no layers")
+    if sum(len(entry.layer.bottom) + len(entry.layer.top) for entry in layers) > MOST_BLOBS:
+        raise ModelFileError(f"its layers read and make more than {MOST_BLOBS} blobs")
     for entry in layers:
         names = (entry.layer.name, entry.layer.type, *entry.layer.bottom, *entry.layer.top)
         _check_names(names)
@@ -112,10 +119,12 @@ def parse_prototxt(text: str) -> NetText:
     return NetText(head, tuple(layers))
 
 
-def _check_names(names: object) -> None:
-    for name in names:  # type: ignore[attr-defined]
-        if not CONTROL_CHARACTERS.isdisjoint(name):
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.isprintable():  # it would break the lines of messages, or steer the terminal
             raise ModelFileError(f"a name holds control characters: {name[:40]!r}; rename it")
+        if len(name) > LONGEST_NAME:
+            raise ModelFileError(f"a name has {len(name)} characters: {name[:40]!r}...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +205,6 @@ def _parsed(message: AnyMessage, text: str, line: int) -> tuple[AnyMessage, str 
 def _complaint(error: text_format.ParseError, line: int) -> str:
     where = (error.GetLine() or 1) + line - 1
     reason = re.sub(r"^\d+:\d+ : ", "", " ".join(str(error).split()))
-    reason = reason.replace("counterpoint.caffe.", "")
-    return f"line {where}: {reason[:200]}"
+    reason = reason.replace("counterpoint.caffe.", "")[:200]
+    shown = "".join(letter if letter.isprintable() else "?" for letter in reason)
+    return f"line {where}: {shown}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from counterpoint.errors import ModelFileError
@@ -30,6 +31,9 @@ from counterpoint.network.caffe.wiring import INPUT, Step, Version, Wiring, wire
 from counterpoint.network.graph import Network
 from counterpoint.network.onnx_file import network_of_model
 from counterpoint.network.weights import WeightFile
+
+MOST_NAMED = 10
+"""Unknown layer types in one message."""
 
 
 def read_caffe(
@@ -103,7 +107,8 @@ def caffe_model(
         kept = WeightFile()
         draft = Draft(text.head.name or prototxt.stem, kept)
         source = Source(draft, parameters, owner_keys(layers), {}, weights is None)
-        return _Conversion(wiring, source, keep_batchnorm).run(shapes), kept
+        with np.errstate(all="ignore"):  # trained numbers may be anything
+            return _Conversion(wiring, source, keep_batchnorm).run(shapes), kept
     except ModelFileError as error:
         raise ModelFileError(f"{prototxt}: {error}") from error
 
@@ -134,7 +139,7 @@ def _chosen(
             complaints += [entry.complaint] if entry.complaint else []
             layers.append(layer)
     if unknown:
-        names = ", ".join(repr(name) for name in unknown)
+        names = ", ".join(repr(name[:40]) for name in list(unknown)[:MOST_NAMED])
         raise ModelFileError(f"unknown layer types: {names}; known: {', '.join(known_types())}")
     if complaints:
         raise ModelFileError(complaints[0])
@@ -189,10 +194,10 @@ class _Conversion:
 
     def _convert(self, index: int, step: Step, inputs: Mapping[str, tuple[int, ...]]) -> None:
         layer = step.layer
+        if not step.bottoms:
+            raise ModelFileError(f"layer {layer.name!r} ({layer.type}) reads nothing")
         followers, tops = self._followers(index, step)
         bottoms = tuple(self.made[version] for version in step.bottoms)
-        if not bottoms:
-            raise ModelFileError(f"layer {layer.name!r} ({layer.type}) reads nothing")
         scope = Scope(layer, bottoms, self.source, followers, len(tops))
         try:
             results = CONVERTERS[layer.type](scope)

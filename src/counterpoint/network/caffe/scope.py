@@ -12,7 +12,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from counterpoint.errors import ModelFileError
-from counterpoint.network.caffe.draft import Draft, Tensor
+from counterpoint.network.caffe.draft import MOST_AXES, Draft, Tensor
 from counterpoint.network.caffe.parameters import BlobKey, Parameters, Seeding
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 from counterpoint.network.zoo.initial import Moments
@@ -46,7 +46,7 @@ class Source:
 
     def blob(self, layer: str, index: int, shape: tuple[int, ...], seeding: Seeding) -> Float32:
         """A layer's blob under the shape it needs."""
-        if prod(shape) < 1 or len(shape) > 8:
+        if prod(shape) < 1 or len(shape) > MOST_AXES:
             raise ModelFileError(f"layer {layer!r} asks for weights of {'x'.join(map(str, shape))}")
         return self.parameters.array(self.key(layer, index), shape, seeding)
 

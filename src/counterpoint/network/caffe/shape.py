@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
-from counterpoint.network.caffe.draft import Tensor
+from counterpoint.network.caffe.draft import MOST_AXES, Tensor
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
 from counterpoint.network.caffe.scope import Converter, Scope
 from counterpoint.network.zoo.initial import Moments
@@ -32,6 +32,7 @@ def concat(scope: Scope) -> Sequence[Tensor]:
     shape = (*scope.x.shape[:axis], sum(sizes), *scope.x.shape[axis + 1 :])
     values = [bottom.value for bottom in bottoms if bottom.value is not None]
     if len(values) == len(bottoms):
+        scope.draft.claim(prod(shape))
         return [replace(scope.x, shape=shape, value=np.concatenate(values, axis))]
     if len(bottoms) == 1:
         return [scope.x]
@@ -53,11 +54,11 @@ def slices(scope: Scope) -> Sequence[Tensor]:
             raise scope.fail(f"{len(points)} slice points for {count} outputs")
         borders = [0, *points, size]
     else:
-        if size % count:
+        if not count or size % count:
             raise scope.fail(f"{size} cannot be cut into {count} equal parts")
         borders = list(range(0, size + 1, size // count))
     if any(end <= start for start, end in pairwise(borders)):
-        raise scope.fail(f"its slice points {points} do not ascend within {size}")
+        raise scope.fail(f"its slice points do not ascend within {size}")
     tops = []
     for start, end in pairwise(borders):
         shape = (*x.shape[:axis], end - start, *x.shape[axis + 1 :])
@@ -110,6 +111,8 @@ def reshape(scope: Scope) -> Sequence[Tensor]:
     if end > x.rank:
         raise scope.fail(f"{parameters.num_axes} axes from axis {start} on, of {x.rank}")
     wanted = [int(size) for size in parameters.shape.dim]
+    if len(wanted) > MOST_AXES:
+        raise scope.fail(f"its shape has {len(wanted)} axes")
     for index, size in enumerate(wanted):
         if size == 0:
             if start + index >= x.rank:
@@ -131,13 +134,15 @@ def permute(scope: Scope) -> Sequence[Tensor]:
     x = scope.x
     order = [int(axis) for axis in scope.layer.permute_param.order]
     if len(set(order)) != len(order) or any(axis >= x.rank for axis in order):
-        raise scope.fail(f"order {order} is none of {x.rank} axes")
+        raise scope.fail(f"its order of {len(order)} axes is none of an input with {x.rank}")
     order += [axis for axis in range(x.rank) if axis not in order]
     shape = [x.shape[axis] for axis in order]
     if order == sorted(order):
         return [x]
     if x.value is not None:
-        return [replace(x, shape=tuple(shape), value=x.value.transpose(order))]
+        scope.draft.claim(x.count)
+        turned = np.ascontiguousarray(x.value.transpose(order))
+        return [replace(x, shape=tuple(shape), value=turned)]
     return [scope.emit("Transpose", [x], shape, perm=order)]
 
 
@@ -274,9 +279,8 @@ def reduction(scope: Scope) -> Sequence[Tensor]:
     parameters = scope.layer.reduction_param
     x, start = scope.x, scope.axis(parameters.axis)
     axes, shape = list(range(start, x.rank)), x.shape[:start]
-    name = scope.ints("axes", axes)
     if parameters.operation == pb.ReductionParameter.SUM:
-        top = scope.emit("ReduceSum", [x, name], shape, keepdims=0)
+        top = scope.emit("ReduceSum", [x, scope.ints("axes", axes)], shape, keepdims=0)
     elif parameters.operation == pb.ReductionParameter.MEAN:
         top = scope.emit("ReduceMean", [x], shape, axes=axes, keepdims=0)
     else:

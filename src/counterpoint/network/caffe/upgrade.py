@@ -196,14 +196,14 @@ def merge_padding(layers: Sequence[pb.LayerParameter]) -> list[pb.LayerParameter
         ModelFileError: Something else than a convolution or pooling reads padded data.
     """
     padded = {layer.top[0]: layer for layer in layers if layer.type == "Padding" and layer.top}
-    if not padded:
-        return list(layers)
     kept = []
     for layer in layers:
         if layer.type == "Padding":
             continue
         source = padded.get(layer.bottom[0]) if layer.bottom else None
         if source is not None:
+            if not source.bottom or not source.convolution_param.pad:
+                raise ModelFileError(f"layer {source.name!r} (Padding) lacks its input or its pad")
             width = source.convolution_param.pad[0]
             if layer.type == "Convolution":
                 layer.convolution_param.ClearField("pad")

@@ -16,7 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from counterpoint.network.caffe.detection import Candidates, gathered, rows, suppressed
+from counterpoint.network.caffe.detection import (
+    MOST_CANDIDATES,
+    Candidates,
+    gathered,
+    rows,
+    suppressed,
+)
 from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.scope import Converter, Scope
 from counterpoint.network.caffe.shape import top_k
@@ -100,6 +106,8 @@ def _detected(
     min_score: float,
     max_overlap: float,
 ) -> Sequence[Tensor]:
+    if sum(head.tensor.count for head in heads) > MOST_CANDIDATES:
+        raise scope.fail("so many candidates are absurd")
     decoded = [_decoded(scope, head, classes, activation) for head in heads]
     images = scope.x.shape[0]
     total = sum(boxes.shape[1] for boxes, _, _ in decoded)

@@ -9,6 +9,7 @@ from counterpoint.errors import ModelFileError
 
 LARGEST_TEXT_BYTES = 1 << 20
 MOST_SECTIONS = 5000
+LONGEST_LINE = 1000
 
 _LARGEST_NUMBER = 1 << 31
 
@@ -72,7 +73,7 @@ def read_cfg(path: Path) -> list[Section]:
     try:
         if path.stat().st_size > LARGEST_TEXT_BYTES:
             raise ModelFileError("larger than 1 MB; a cfg holds no weights")
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = path.read_bytes().decode("utf-8-sig", "replace")
     except OSError as error:
         raise ModelFileError(f"cannot be read: {error.strerror}") from error
     return parse_cfg(text)
@@ -82,13 +83,13 @@ def parse_cfg(text: str) -> list[Section]:
     """The sections of a text; see :func:`read_cfg`."""
     sections: list[Section] = []
     for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.split("#", 1)[0].split(";", 1)[0].strip()
+        line = raw.split("#", 1)[0].split(";", 1)[0].strip().replace("\t", " ")
         if not line:
             continue
+        if not line.isprintable() or len(line) > LONGEST_LINE:
+            raise ModelFileError(f"line {number} is no text: {line[:40]!r}")
         if line.startswith("["):
             kind = line.removeprefix("[").partition("]")[0].strip()
-            if not kind.isascii() or not kind.isprintable():
-                raise ModelFileError(f"line {number}: a section's name is no text")
             sections.append(Section(kind, number, {}))
             if len(sections) > MOST_SECTIONS:
                 raise ModelFileError(f"more than {MOST_SECTIONS} sections")

@@ -174,8 +174,10 @@ class Conversion:
             ]
         if len(parts) == 1:
             return parts[0]
-        if len({(part.shape[0], part.shape[2:]) for part in parts}) != 1:
-            raise section.fail(f"shapes {[part.shape for part in parts]} do not fit")
+        first = parts[0].shape
+        for part in parts:
+            if (part.shape[0], part.shape[2:]) != (first[0], first[2:]):
+                raise section.fail(f"shapes {first} and {part.shape} do not fit")
         channels = sum(part.shape[1] for part in parts)
         mean = sum(part.moments.mean * part.shape[1] for part in parts) / channels
         square = sum(part.moments.mean_square * part.shape[1] for part in parts) / channels
@@ -271,9 +273,8 @@ class Conversion:
         if norm is not None and self.keep_batchnorm:
             names = [self.draft.constant(f"{name}.weight", kernel)]
             y = self._node(operator, f"{name}/raw", [x.name, *names], shape, **attributes)
-            with np.errstate(all="ignore"):
-                # a variance whose root is the deviation that Darknet divides by, epsilon included
-                deviation = np.sqrt(norm.variance.astype(np.float64)) + DEVIATION_EPSILON
+            # a variance whose root is the deviation that Darknet divides by, epsilon included
+            deviation = np.sqrt(norm.variance.astype(np.float64)) + DEVIATION_EPSILON
             statistics = [norm.gamma, norm.beta, norm.mean, (deviation**2).astype(np.float32)]
             names = [
                 self.draft.constant(f"{name}/bn.{suffix}", values)
@@ -281,11 +282,10 @@ class Conversion:
             ]
             return self._node("BatchNormalization", name, [y.name, *names], shape, epsilon=0.0)
         if norm is not None:
-            with np.errstate(all="ignore"):
-                deviation = np.sqrt(norm.variance.astype(np.float64)) + DEVIATION_EPSILON
-                scale = norm.gamma / deviation
-                kernel = kernel * scale.astype(np.float32).reshape(-1, *[1] * (kernel.ndim - 1))
-                bias = (norm.beta - norm.mean * scale).astype(np.float32)
+            deviation = np.sqrt(norm.variance.astype(np.float64)) + DEVIATION_EPSILON
+            scale = norm.gamma / deviation
+            kernel = kernel * scale.astype(np.float32).reshape(-1, *[1] * (kernel.ndim - 1))
+            bias = (norm.beta - norm.mean * scale).astype(np.float32)
         names = [
             self.draft.constant(f"{name}.weight", kernel),
             self.draft.constant(f"{name}.bias", bias),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from counterpoint.errors import ModelFileError
@@ -87,7 +88,8 @@ def darknet_model(
             numbers: Numbers = SeededNumbers(seed or 0) if file is None else file
             draft = Draft(cfg.stem, kept)
             conversion = Conversion(draft, numbers, keep_batchnorm, draft.input(INPUT, shape))
-            model = conversion.run(sections[1:])
+            with np.errstate(all="ignore"):  # trained numbers may be anything
+                model = conversion.run(sections[1:])
             if file is not None:
                 file.check_end()
         return model, kept

@@ -59,11 +59,11 @@ class FileNumbers:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
             raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error
-        major, minor, _ = struct.unpack("<iii", self._bytes(12, "the header"))
-        if not 0 <= major < 1000 or not 0 <= minor < 1000:
+        try:
+            self._skip_header()
+        except ModelFileError:
             self._file.close()
-            raise ModelFileError(f"{path}: this is no Darknet weights file")
-        self._bytes(8 if major * 10 + minor >= _LARGE_SEEN else 4, "the header")
+            raise
 
     def __enter__(self) -> FileNumbers:
         return self
@@ -105,6 +105,12 @@ class FileNumbers:
                 f"{self._path}: {self._left} bytes are left after the last layer; the weights "
                 "belong to another cfg"
             )
+
+    def _skip_header(self) -> None:
+        major, minor, _ = struct.unpack("<iii", self._bytes(12, "the header"))
+        if not 0 <= major < 1000 or not 0 <= minor < 1000:
+            raise ModelFileError(f"{self._path}: this is no Darknet weights file")
+        self._bytes(8 if major * 10 + minor >= _LARGE_SEEN else 4, "the header")
 
     def _statistics(self, channels: int, beta: Float32, name: str) -> BatchNorm:
         gamma, mean, variance = (self._floats((channels,), name) for _ in range(3))

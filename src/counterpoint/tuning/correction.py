@@ -1,0 +1,37 @@
+"""Brings a cost table into agreement with what a clock said of whole segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from counterpoint.costs.table import CostTable
+from counterpoint.network.graph import Network
+from counterpoint.planning.evaluator import evaluate
+from counterpoint.schedule.plan import Segment
+
+
+def corrected(
+    network: Network, table: CostTable, segments: Sequence[Segment], segment_ns: Sequence[int]
+) -> CostTable:
+    """The table under which the segments of a lane cost what they were measured to.
+
+    Each segment's layers are scaled alike; entry and hand-over costs stay as they are.
+
+    Args:
+        network: What runs.
+        table: Its costs.
+        segments: A lane, in run order.
+        segment_ns: What each took.
+    """
+    pairs = [(segment.layers, segment.unit) for segment in segments]
+    predicted = evaluate(network, table, pairs).segment_ns
+    times: dict[tuple[int, int], int] = {}
+    for segment, expected_ns, measured_ns in zip(segments, predicted, segment_ns, strict=True):
+        column = table.unit_names.index(segment.unit)
+        cells = {layer: table.layer_ns[layer][column] or 0 for layer in segment.layers}
+        inside_ns = sum(cells.values())
+        wanted_ns = max(0, measured_ns - (expected_ns - inside_ns))
+        for layer, cell_ns in cells.items():
+            share = cell_ns / inside_ns if inside_ns else 1 / len(cells)
+            times[layer, column] = round(wanted_ns * share)
+    return table.with_layer_times(times)

@@ -1,0 +1,631 @@
+"""Tuning for throughput: which lanes, how many images in a frame, how many frames in flight.
+
+What many frames at once take cannot be added up from what each takes alone: cores share memory,
+caches and clock rate. So the times that a plan is made from are taken from the plan's own stream:
+
+1. for growing batches, everything on one unit, and one lane for each part of the CPU, are streamed;
+2. at the best batch, layer costs are scaled to what the units took in those streams, and the
+   linear program over lanes is asked for a mix; its stream corrects the costs, and it is asked
+   again until it proposes nothing new;
+3. the fastest are run in turn, beside the engines' own throughput modes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from counterpoint.costs.objective import Objective
+from counterpoint.costs.sample import Key, Sample
+from counterpoint.costs.store import Store
+from counterpoint.costs.table import CostTable
+from counterpoint.engines.protocol import Engine, InstalledStream, Tensor
+from counterpoint.errors import EngineError, UserInputError
+from counterpoint.measure.sampling import Comparison, Contender, SamplingSettings
+from counterpoint.network.batching import with_batch
+from counterpoint.network.graph import Network
+from counterpoint.planning.restriction import Fixed
+from counterpoint.planning.result import PlanResult, Status
+from counterpoint.planning.throughput import plan_throughput
+from counterpoint.platform.model import ComputeUnit, Platform
+from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
+from counterpoint.tuning.contenders import compare_in_turn
+from counterpoint.tuning.correction import corrected
+from counterpoint.tuning.frames import ordered, seeded_frame
+from counterpoint.tuning.in_flight import frames_in_flight, with_interval
+from counterpoint.tuning.planned import plan_of, plan_of_lanes
+from counterpoint.tuning.profiler import Profiler
+from counterpoint.tuning.progress import Progress, Silence
+from counterpoint.tuning.reference import Reference
+from counterpoint.tuning.streams import Streamed, installed_stream, plan_stream, stream_plan
+from counterpoint.tuning.subject import subject_of
+from counterpoint.tuning.tune import check_runnable, chosen_units, is_coarser
+from counterpoint.tuning.verification import Verification, compare
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+"""Images in a frame that are tried, in this order, as long as more of them bring something."""
+
+WORTH_A_LARGER_BATCH = 1.01
+"""A batch that is not so many times as fast as the best smaller one brings nothing; after two such
+batches no larger one is tried."""
+
+HOPELESS = 1.5
+"""What took so many times as long as the best at one batch is not tried at the next."""
+
+STREAM_NS = 400_000_000
+"""A candidate streams for about so long."""
+
+LONGEST_FRAME_NS = 4_000_000_000
+"""No batch is tried whose frame would take longer."""
+
+MAX_MIXES = 4
+"""Plan, stream, correct at most so often."""
+
+FINALISTS = 3
+CLOSE = 1.1
+"""At most so many of the fastest run in turn, and none that took so many times as long."""
+
+RUN_NS = 200_000_000
+"""A run of a finalist takes about so long; a turn has four of them, of which two count."""
+
+COMPARED_ROUNDS = 7
+
+EXTRA_FRAMES = 1
+"""So many more frames in flight for each lane than virtual time asks for: a device that has just
+finished finds the next frame waiting, while the last one's result is handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedPlan:
+    """A plan and what its stream took.
+
+    Attributes:
+        label: For tables.
+        plan: What ran.
+        network: At the plan's batch.
+        batch: Images in a frame.
+        interval_ns: Mean time from one frame's end to the next one's.
+    """
+
+    label: str
+    plan: Plan
+    network: Network
+    batch: int
+    interval_ns: int
+
+    @property
+    def image_ns(self) -> float:
+        """Mean time for one image."""
+        return self.interval_ns / self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledMode:
+    """An engine's own throughput mode at its best batch."""
+
+    label: str
+    batch: int
+    image_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputResult:
+    """What tuning found.
+
+    Attributes:
+        plan: The fastest that was verified; its ``batch`` says how many images a frame has.
+        planned: The linear program's last answer at the plan's batch, with its bound; ``None``
+            where nothing was left to plan.
+        streamed: Every plan that was streamed, fastest first.
+        installed: The engines' own throughput modes, each at its best batch.
+        comparison: The finalists and those modes, run in turn over the same number of images.
+        images: That number.
+        winner: Label of the plan in the comparison.
+        verification: The plan's error against the reference.
+        rejected: What was refused and why, in sentences.
+        time_spent_ns: Of the whole tuning.
+    """
+
+    plan: Plan
+    planned: PlanResult | None
+    streamed: tuple[StreamedPlan, ...]
+    installed: tuple[InstalledMode, ...]
+    comparison: Comparison
+    images: int
+    winner: str
+    verification: Verification
+    rejected: tuple[str, ...]
+    time_spent_ns: int
+
+
+def tune_throughput(
+    network: Network,
+    *,
+    platform: Platform,
+    engines: Mapping[str, Engine],
+    store: Store,
+    precisions: Sequence[str] | None = None,
+    frames: Sequence[Mapping[str, Tensor]] | None = None,
+    fixed: Fixed | None = None,
+    batches: Sequence[int] | None = None,
+    method: str = "auto",
+    max_latency_ns: int | None = None,
+    progress: Progress | None = None,
+    settings: SamplingSettings | None = None,
+    compare_installed: bool = True,
+) -> ThroughputResult:
+    """Finds the plan with the most images a second.
+
+    Args:
+        network: What to run.
+        platform: Where, with its units; parts of the CPU (``CPU.0``) for lanes side by side.
+        engines: By name.
+        store: Measurements that are kept between runs.
+        precisions: What units may compute in; ``None`` for the network's own precision.
+        frames: Real frames to verify with, inputs by name; ``None`` for seeded ones.
+        fixed: Layers (by index) that have to run on a unit (by name).
+        batches: Images in a frame to try; ``None`` for 1, 2, 4 ... while they pay.
+        method: ``auto``, or one way of sharing: ``single``, ``replicate``, ``pipeline`` or
+            ``switch``.
+        max_latency_ns: No frame may take longer.
+        progress: Told how far it is.
+        settings: When a measurement of a layer is good enough.
+        compare_installed: Also time the engines' own throughput modes, in their default precision
+            where units may compute in less than the network's own.
+
+    Raises:
+        UserInputError: No plan exists: a layer that no unit runs, an unknown unit, or a limit that
+            nothing meets.
+        EngineError: An engine failed, or every plan computes something else than the reference.
+        StoreError: The store cannot be used.
+    """
+    begin = time.perf_counter_ns()
+    units = chosen_units(network, platform.units, precisions, side_by_side=True)
+    check_runnable(network, units, engines)
+    tuner = _Tuner(network, platform, engines, store, units)
+    tuner.frames = list(frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)])
+    tuner.fixed, tuner.method, tuner.max_latency_ns = fixed, method, max_latency_ns
+    tuner.progress = progress or Silence()
+    tuner.settings = settings
+    modes = _installed_modes(engines, is_coarser(precisions)) if compare_installed else {}
+    tuner.try_batches(batches or BATCHES, modes, growing=batches is None)
+    planned = tuner.mix()
+    return tuner.decide(planned, modes, begin)
+
+
+Modes = Mapping[str, Callable[[Network], InstalledStream]]
+
+
+def _installed_modes(engines: Mapping[str, Engine], any_precision: bool) -> Modes:
+    return {
+        f"{engine.name} {label}": make
+        for engine in engines.values()
+        for label, make in engine.throughput_modes(any_precision=any_precision).items()
+    }
+
+
+class _Tuner:
+    """One tuning under way; what its steps share."""
+
+    def __init__(
+        self,
+        network: Network,
+        platform: Platform,
+        engines: Mapping[str, Engine],
+        store: Store,
+        units: Sequence[ComputeUnit],
+    ) -> None:
+        self.network = network
+        self.platform = platform
+        self.engines = engines
+        self.store = store
+        self.units = units
+        self.frames: list[Mapping[str, Tensor]] = []
+        self.fixed: Fixed | None = None
+        self.method = "auto"
+        self.max_latency_ns: int | None = None
+        self.progress: Progress = Silence()
+        self.settings: SamplingSettings | None = None
+        self.networks: dict[int, Network] = {}
+        self.streamed: list[StreamedPlan] = []
+        self.modes: dict[str, InstalledMode] = {}
+        self.rejected: list[str] = []
+        self.own_batch = network.inputs[0].shape[0] if network.inputs[0].shape else 1
+
+    # Networks and frames at a batch
+
+    def at(self, batch: int) -> Network:
+        """The network with so many images in a frame."""
+        if batch not in self.networks:
+            same = batch == self.own_batch
+            self.networks[batch] = self.network if same else with_batch(self.network, batch)
+        return self.networks[batch]
+
+    def frame(self, batch: int) -> dict[str, Tensor]:
+        """The user's images, one after the other and again, as a frame of that batch."""
+        whole = {}
+        for spec in self.network.inputs:
+            images = np.concatenate([np.asarray(frame[spec.name]) for frame in self.frames])
+            whole[spec.name] = np.ascontiguousarray(
+                images[np.arange(batch) % len(images)] if spec.shape else images
+            )
+        return whole
+
+    # Step 1: alike lanes at growing batches
+
+    def try_batches(self, batches: Sequence[int], modes: Modes, *, growing: bool) -> None:
+        """Streams plans of one unit, and of one lane for each part of the CPU."""
+        ways = self._alike()
+        if not ways:
+            return
+        left = dict(ways)
+        open_modes = dict(modes)
+        idle_batches = 0
+        self.progress.begin("streaming", len(batches))
+        for batch in batches:
+            before = min((plan.image_ns for plan in self.streamed), default=None)
+            try:
+                network = self.at(batch)
+            except UserInputError as error:
+                self.rejected.append(str(error))
+                break
+            for label, units in list(left.items()):
+                self._try(label, network, batch, units)
+            for label, make in list(open_modes.items()):
+                self._try_mode(label, network, batch, make, open_modes)
+            self.progress.step(f"batch {batch}")
+            now = [plan for plan in self.streamed if plan.batch == batch]
+            if not now:
+                break
+            best = min(plan.image_ns for plan in now)
+            left = {plan.label: ways[plan.label] for plan in now if plan.image_ns < HOPELESS * best}
+            if growing and before is not None:
+                idle_batches = 0 if before > WORTH_A_LARGER_BATCH * best else idle_batches + 1
+            if growing and (idle_batches == 2 or 2 * batch * best > LONGEST_FRAME_NS):
+                break
+
+    def _alike(self) -> dict[str, tuple[ComputeUnit, ...]]:
+        """Units of one kind, by label: one for all, or one for each part of the CPU."""
+        runnable = [unit for unit in self.units if self._runs_all(unit)]
+        ways: dict[str, tuple[ComputeUnit, ...]] = {}
+        parts: dict[tuple[str, str, object], list[ComputeUnit]] = {}
+        for unit in runnable:
+            if unit.devices[0].is_part:
+                parts.setdefault((unit.engine, unit.precision, unit.settings), []).append(unit)
+            elif self.method in ("auto", "single"):
+                ways[unit.name] = (unit,)
+        for units in parts.values():
+            if self.method in ("auto", "replicate"):
+                ways[f"{len(units)} lanes, one on each of {_names(units)}"] = tuple(units)
+        return ways
+
+    def _runs_all(self, unit: ComputeUnit) -> bool:
+        engine = self.engines[unit.engine]
+        for layer in self.network.layers:
+            chosen = (self.fixed or {}).get(layer.index)
+            if chosen is not None and unit.name not in (
+                (chosen,) if isinstance(chosen, str) else chosen
+            ):
+                return False
+            if engine.unsupported_reason(layer, unit) is not None:
+                return False
+        return True
+
+    def _try(self, label: str, network: Network, batch: int, units: Sequence[ComputeUnit]) -> None:
+        everything = tuple(layer.index for layer in network.layers)
+        lanes = tuple(Lane((Segment(everything, unit.name),)) for unit in units)
+        in_flight = 1 if len(lanes) == 1 else len(lanes) * (1 + EXTRA_FRAMES)
+        plan = plan_of_lanes(
+            network,
+            self.platform,
+            self.engines,
+            lanes=lanes,
+            prediction=Prediction(0),
+            objective=Objective.THROUGHPUT,
+            frames_in_flight=in_flight,
+        )
+        self._stream(label, replace(plan, batch=batch), network, batch)
+
+    def _stream(self, label: str, plan: Plan, network: Network, batch: int) -> Streamed | None:
+        """Streams a plan, or takes from the store what its stream took; ``None`` if it failed."""
+        key = self._key(plan, network)
+        found = self.store.get(key)
+        measured = None if found is None else _stored(plan, found)
+        if measured is None:
+            try:
+                measured = stream_plan(
+                    network,
+                    plan,
+                    engines=self.engines,
+                    platform=self.platform,
+                    frame=self.frame(batch),
+                    budget_ns=STREAM_NS,
+                )
+            except EngineError as error:
+                self.rejected.append(f"{label}, batch {batch}: {error}")
+                return None
+            times = {"segment_ns": [list(row) for row in measured.segment_ns]}
+            self.store.put(key, (measured.interval_ns,), times)
+        prediction = self._predicted(network, plan, measured)
+        self.streamed.append(StreamedPlan(label, prediction, network, batch, measured.interval_ns))
+        return measured
+
+    def _predicted(self, network: Network, plan: Plan, measured: Streamed) -> Plan:
+        """The plan whose prediction is virtual time over the segments as they were streamed."""
+        latency_ns = max(sum(row) for row in measured.segment_ns)
+        timed = replace(plan, prediction=Prediction(latency_ns, measured.segment_ns))
+        return with_interval(network, timed, self.platform)
+
+    def _key(self, plan: Plan, network: Network) -> Key:
+        units = {name: self.platform.unit(name) for name in plan.units}
+        text = "|".join(
+            f"{lane.share}*"
+            + ";".join(
+                f"{subject_of(network.subnetwork(segment.layers))}@"
+                f"{segment.unit}={units[segment.unit].measured_as}"
+                for segment in lane.segments
+            )
+            for lane in plan.lanes
+        )
+        digest = hashlib.blake2b(f"{plan.frames_in_flight}|{text}".encode(), digest_size=16)
+        versions = "+".join(f"{name} {version}" for name, version in sorted(plan.engines.items()))
+        return Key(
+            f"stream:{digest.hexdigest()}",
+            "+".join(unit.measured_as for unit in units.values()),
+            versions,
+            self.platform.fingerprint,
+        )
+
+    def _try_mode(
+        self,
+        label: str,
+        network: Network,
+        batch: int,
+        make: Callable[[Network], InstalledStream],
+        left: dict[str, Callable[[Network], InstalledStream]],
+    ) -> None:
+        """Times an engine's own mode; it is not tried again once it failed or got slower twice."""
+        inputs = ordered(network, self.frame(batch))
+        try:
+            stream = make(network)
+        except EngineError as error:
+            self.rejected.append(str(error))
+            del left[label]
+            return
+        try:
+            stream.run(inputs, 4)
+            begin = time.perf_counter_ns()
+            stream.run(inputs, 4)
+            each_ns = max(1, (time.perf_counter_ns() - begin) // 4)
+            count = max(8, STREAM_NS // each_ns)
+            begin = time.perf_counter_ns()
+            stream.run(inputs, count)
+            image_ns = (time.perf_counter_ns() - begin) / (count * batch)
+        finally:
+            stream.close()
+        best = self.modes.get(label)
+        if best is None or image_ns < best.image_ns:
+            self.modes[label] = InstalledMode(label, batch, image_ns)
+        elif batch >= 4 * best.batch:
+            del left[label]
+
+    # Step 2: mixed lanes
+
+    def mix(self) -> PlanResult | None:
+        """Asks the linear program at the best batch, and streams what it proposes."""
+        if self.method in ("single", "replicate") and self.streamed:
+            return None
+        best = min(self.streamed, key=lambda plan: plan.image_ns, default=None)
+        batch = self.own_batch if best is None else best.batch
+        network = self.at(batch)
+        profiler = Profiler(
+            network,
+            self.platform,
+            self.engines,
+            self.store,
+            progress=self.progress,
+            settings=self.settings,
+        )
+        table = profiler.table(self.units)
+        for streamed in [plan for plan in self.streamed if plan.batch == batch]:
+            table = _corrected(network, table, streamed.plan)
+        self.progress.begin("planning", MAX_MIXES)
+        planned: PlanResult | None = None
+        known = {plan.plan.lanes for plan in self.streamed if plan.batch == batch}
+        for turn in range(MAX_MIXES):
+            planned = plan_throughput(
+                network,
+                table,
+                fixed=self.fixed,
+                method=self.method,
+                max_latency_ns=self.max_latency_ns,
+            )
+            if planned.status is Status.INFEASIBLE:
+                if self.streamed:
+                    return None
+                raise UserInputError(f"no plan for {network.name}: {planned.reason}")
+            plan = frames_in_flight(
+                network,
+                plan_of(network, self.platform, self.engines, table, planned),
+                self.platform,
+                max_latency_ns=self.max_latency_ns,
+            )
+            if plan.lanes in known:
+                break
+            known.add(plan.lanes)
+            plan = replace(plan, batch=batch, frames_in_flight=self._deeper(plan))
+            label = f"{len(plan.lanes)} mixed lanes on {' + '.join(plan.units)} (#{turn + 1})"
+            if self._stream(label, plan, network, batch) is None:
+                break
+            self.progress.step(label)
+            table = _corrected(network, table, self.streamed[-1].plan)
+        return planned
+
+    def _deeper(self, plan: Plan) -> int:
+        if self.max_latency_ns is not None:
+            return plan.frames_in_flight
+        return plan.frames_in_flight + EXTRA_FRAMES * len(plan.lanes)
+
+    # Step 3: in turn
+
+    def decide(self, planned: PlanResult | None, modes: Modes, begin_ns: int) -> ThroughputResult:
+        """Verifies the fastest, runs them in turn, and says which plan it is."""
+        ranked = sorted(self.streamed, key=lambda plan: plan.image_ns)
+        if self.max_latency_ns is not None:
+            ranked = self._within_limit(ranked)
+        verified: list[tuple[StreamedPlan, Verification]] = []
+        for streamed in ranked:
+            if verified and (
+                len(verified) == FINALISTS or streamed.image_ns > CLOSE * ranked[0].image_ns
+            ):
+                break
+            if any(streamed.label == other.label for other, _ in verified):
+                continue  # the same at another batch, and slower
+            verification = self._verify(streamed)
+            if verification.passed:
+                verified.append((streamed, verification))
+        if not verified:
+            raise EngineError(
+                f"no plan for {self.network.name} runs and computes what the reference does: "
+                + "; ".join(self.rejected)
+            )
+        comparison, images = self._compare([plan for plan, _ in verified], modes)
+        winner, verification = min(verified, key=lambda pair: comparison.relative(pair[0].label))
+        samples = comparison.samples[winner.label]
+        per_frame = images // winner.batch
+        measured = Measurement(
+            samples.median_ns // per_frame,
+            samples.low_ns // per_frame,
+            samples.high_ns // per_frame,
+            len(samples.times_ns),
+        )
+        bound = None
+        if planned is not None and planned.lower_bound is not None:
+            interval_ns = winner.plan.prediction.interval_ns or winner.interval_ns
+            bound = min(planned.lower_bound, interval_ns)
+        plan = replace(
+            winner.plan,
+            prediction=replace(winner.plan.prediction, lower_bound=bound),
+            measured_interval=measured,
+            notes=tuple(self.rejected),
+        )
+        return ThroughputResult(
+            plan=plan,
+            planned=planned,
+            streamed=tuple(ranked),
+            installed=tuple(self.modes.values()),
+            comparison=comparison,
+            images=images,
+            winner=winner.label,
+            verification=verification,
+            rejected=tuple(self.rejected),
+            time_spent_ns=time.perf_counter_ns() - begin_ns,
+        )
+
+    def _within_limit(self, ranked: Sequence[StreamedPlan]) -> list[StreamedPlan]:
+        limit_ns = self.max_latency_ns or 0
+        kept = [
+            plan for plan in ranked if plan.plan.frames_in_flight * plan.interval_ns <= limit_ns
+        ]
+        if not kept:
+            least_ns = min(plan.plan.frames_in_flight * plan.interval_ns for plan in ranked)
+            raise UserInputError(
+                f"no plan for {self.network.name} has a latency of {limit_ns / 1e6:g} ms or less "
+                f"with frames in flight; the least that was found is {least_ns / 1e6:.3g} ms"
+            )
+        return kept
+
+    def _compare(self, finalists: Sequence[StreamedPlan], modes: Modes) -> tuple[Comparison, int]:
+        """All over the same images: so many that the slowest takes a good turn."""
+        whole = max([plan.batch for plan in finalists] + [m.batch for m in self.modes.values()])
+        slowest = max(plan.image_ns for plan in finalists)
+        frames = max(2, round(RUN_NS / (slowest * whole)))
+        images = frames * whole
+        contenders: dict[str, Contender] = {
+            plan.label: plan_stream(
+                plan.network,
+                plan.plan,
+                engines=self.engines,
+                platform=self.platform,
+                frame=self.frame(plan.batch),
+                frames=images // plan.batch,
+            )
+            for plan in finalists
+        }
+        for mode in self.modes.values():
+            network = self.at(mode.batch)
+            contenders[mode.label] = installed_stream(
+                network,
+                partial(modes[mode.label], network),
+                self.frame(mode.batch),
+                images // mode.batch,
+            )
+        comparison = compare_in_turn(
+            self.network,
+            contenders,
+            rounds=COMPARED_ROUNDS,
+            block_ns=RUN_NS,
+            progress=self.progress,
+        )
+        return comparison, images
+
+    def _verify(self, streamed: StreamedPlan) -> Verification:
+        """Compares the outputs of one frame, image by image, with the reference at one image."""
+        from counterpoint.schedule.session import Session
+
+        reference = Reference(
+            self.network,
+            self.platform,
+            self.engines,
+            [ordered(self.network, frame) for frame in self.frames],
+        )
+        units = [self.platform.unit(name) for name in streamed.plan.units]
+        batch = streamed.batch
+        with Session(
+            streamed.network, streamed.plan, engines=self.engines, platform=self.platform
+        ) as session:
+            shown = [self.frame(batch)] * len(streamed.plan.lanes)
+            made = [list(outputs) for outputs in session.stream(shown)]
+        expected = []
+        for index, _ in enumerate(self.network.outputs):
+            images = np.concatenate([np.asarray(frame[index]) for frame in reference.expected])
+            expected.append(images[np.arange(batch) % len(images)])
+        verification = compare(made, [expected] * len(made), reference.tolerance(units))
+        if not verification.passed:
+            error = verification.relative_error
+            told = "not finite" if error is None else f"off by {error:.2g}"
+            self.rejected.append(
+                f"{streamed.label}, batch {batch}: {told}, {verification.tolerance:.2g} is allowed"
+            )
+        return verification
+
+
+def _names(units: Sequence[ComputeUnit]) -> str:
+    return ", ".join(unit.name for unit in units)
+
+
+def _stored(plan: Plan, sample: Sample) -> Streamed | None:
+    """What the store knows of a stream; ``None`` if it is not of that form."""
+    rows = sample.meta.get("segment_ns")
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        return None
+    segment_ns = tuple(
+        tuple(time_ns for time_ns in row if isinstance(time_ns, int))
+        for row in rows
+        if isinstance(row, Sequence) and not isinstance(row, str)
+    )
+    if [len(row) for row in segment_ns] != [len(lane.segments) for lane in plan.lanes]:
+        return None
+    return Streamed(sample.median_ns, segment_ns)
+
+
+def _corrected(network: Network, table: CostTable, plan: Plan) -> CostTable:
+    """The table under which the plan's segments cost what they took in its stream."""
+    for lane, taken_ns in zip(plan.lanes, plan.prediction.segment_ns or (), strict=True):
+        table = corrected(network, table, lane.segments, taken_ns)
+    return table
