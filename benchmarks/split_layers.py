@@ -25,7 +25,8 @@ from counterpoint.engines.protocol import Tensor
 from counterpoint.measure.sampling import Comparison, Contender, Run, interleave
 from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
-from counterpoint.network.splitting import Axis, Split, split
+from counterpoint.network.split import Axis, Split
+from counterpoint.network.splitting import split
 from counterpoint.schedule.plan import Lane, Prediction, Segment
 from counterpoint.tuning.planned import plan_of_lanes
 

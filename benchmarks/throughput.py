@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import counterpoint as cp
-from counterpoint.api import Machine, at_batch, devices, one_core_each, precisions_of
+from counterpoint.api import Machine, as_planned, devices, one_core_each, precisions_of
 from counterpoint.errors import CounterpointError
 from counterpoint.measure.sampling import Contender
 from counterpoint.network.batching import with_batch
@@ -79,7 +79,7 @@ def measure(model: str, machine: Machine, store: Path, options: argparse.Namespa
     network = cp.load(model)
     result = cp.tune_throughput(network, precision=options.precision, machine=machine, store=store)
     plan = result.plan
-    own = at_batch(network, plan)
+    own = as_planned(network, plan)
     whole = max([plan.batch or 1, *(mode.batch for mode in result.installed)])
     each_ns = (plan.prediction.interval_ns or 1) / (plan.batch or 1)
     images = whole * max(4, round(RUN_NS / each_ns / whole))

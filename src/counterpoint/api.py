@@ -220,24 +220,26 @@ def _tuning(options: TuneOptions, machine: Machine, store: Store) -> _Tuning:
     }
 
 
-def at_batch(network: Network, plan: Plan) -> Network:
-    """The network with as many images in a frame as the plan is for.
+def as_planned(network: Network, plan: Plan) -> Network:
+    """The network with as many images in a frame as the plan is for, and its layers split.
 
     Raises:
-        UserInputError: It cannot be run at that batch.
+        UserInputError: It cannot be run at that batch, or a layer cannot be split so.
     """
-    if plan.batch is None or network.content_hash == plan.network_hash:
+    if network.content_hash == plan.network_hash:
         return network
     from counterpoint.network.batching import with_batch
+    from counterpoint.network.splitting import split
 
-    return with_batch(network, plan.batch)
+    batched = network if plan.batch is None else with_batch(network, plan.batch)
+    return split(batched, plan.splits) if plan.splits else batched
 
 
 class Session(_Session):
     """A network that runs by a plan on this machine.
 
     Args:
-        network: What runs; the session takes it at the plan's batch.
+        network: What runs; the session takes it at the plan's batch and splits.
         plan: How; its units must be here.
         machine: From :func:`devices`; ``None`` for this one, cut as the plan needs it.
         allow_other_machine: Accept a plan that was made elsewhere if its units are here.
@@ -255,7 +257,7 @@ class Session(_Session):
     ) -> None:
         here = machine or devices(cpu_parts=plan.cpu_parts)
         super().__init__(
-            at_batch(network, plan),
+            as_planned(network, plan),
             plan,
             engines=here.engines,
             platform=here.platform,

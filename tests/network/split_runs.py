@@ -11,7 +11,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from counterpoint.network.constants import initialisers
 from counterpoint.network.graph import Network
 from counterpoint.network.onnx_file import network_of_model
-from counterpoint.network.splitting import Split, split
+from counterpoint.network.split import Split
+from counterpoint.network.splitting import split
 from counterpoint.network.weights import WeightFile
 from tests.engine_runs import random_frame, relative_error, run_parts, run_whole
 

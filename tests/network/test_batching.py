@@ -11,7 +11,8 @@ from counterpoint.errors import UserInputError
 from counterpoint.network.batching import with_batch
 from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
-from counterpoint.network.splitting import Split, split
+from counterpoint.network.split import Split
+from counterpoint.network.splitting import split
 from counterpoint.network.zoo import DEFAULT_TEN
 from tests.engine_runs import random_frame, relative_error, run_parts, run_whole
 from tests.network.split_runs import network_in_memory
@@ -40,7 +41,7 @@ def check_batch(network: Network, batch: int, scale: float = 1.0) -> Network:
 
 
 @pytest.mark.parametrize("name", DEFAULT_TEN)
-def test_published_networks_are_those_built_with_that_batch(name: str) -> None:
+def test_published_networks_are_those_built_with_thas_planned(name: str) -> None:
     single = load(f"zoo:{name}")
     weights = single.whole().onnx_path().with_name("weights.bin")
     size = weights.stat().st_size
@@ -57,7 +58,7 @@ def test_published_networks_are_those_built_with_that_batch(name: str) -> None:
         assert with_batch(batched, 1).content_hash == single.content_hash
 
 
-def test_same_hash_as_a_network_built_with_that_batch() -> None:
+def test_same_hash_as_a_network_built_with_thas_planned() -> None:
     built = load("zoo:squeezenet_v1.1", batch=3)
     assert with_batch(load("zoo:squeezenet_v1.1"), 3).content_hash == built.content_hash
 

@@ -11,7 +11,8 @@ from onnx import helper
 
 from counterpoint.errors import ModelFileError, UserInputError
 from counterpoint.network.graph import Network
-from counterpoint.network.splitting import Axis, Split, split_reason
+from counterpoint.network.split import Axis, Split
+from counterpoint.network.splitting import split_reason
 from tests.network.split_runs import check_split, network_from
 
 RUNS = settings(

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from counterpoint.errors import UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
-from counterpoint.network.splitting import Axis, Split, part_borders, split, split_reason
+from counterpoint.network.split import Axis, Split
+from counterpoint.network.splitting import part_borders, split, split_reason
 from tests.engine_runs import relative_error, run_segment
 from tests.network.split_runs import TOLERANCE, check_split, network_from, network_in_memory
 from tests.onnx_models import kernel, model

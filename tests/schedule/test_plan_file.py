@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from counterpoint.costs.objective import Objective
 from counterpoint.errors import MachineError, PlanFileError
+from counterpoint.network.split import Split
 from counterpoint.schedule.plan import Lane, LinkTransfer, Measurement, Plan, Prediction, Segment
 from counterpoint.schedule.plan_file import (
     MAX_FILE_BYTES,
@@ -44,12 +45,13 @@ PLAN = Plan(
         7000,
         ((LinkTransfer("x", 0, 1, "host->npu", ("CPU",), 50),), ()),
     ),
+    splits=(Split(("c1",), "rows", (3, 1)),),
     batch=4,
     cpu_parts={"CPU.0": (0, 1)},
     measured_latency=Measurement(1010, 990, 1100, 50),
     notes=("one", "two"),
 )
-OPTIONAL = ("batch", "cpu_parts", "measured_latency", "measured_interval", "notes")
+OPTIONAL = ("splits", "batch", "cpu_parts", "measured_latency", "measured_interval", "notes")
 
 DOCUMENT: dict[str, Any] = {
     "format": "counterpoint-plan",
@@ -94,6 +96,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "measured_latency": {"median_ns": 1010, "low_ns": 990, "high_ns": 1100, "samples": 50},
     "measured_interval": None,
+    "splits": [{"layers": ["c1"], "axis": "rows", "parts": [3, 1]}],
     "batch": 4,
     "cpu_parts": {"CPU.0": [0, 1]},
     "notes": ["one", "two"],
@@ -122,7 +125,13 @@ def test_round_trip(path: Path) -> None:
     save_plan(PLAN, path)
     assert load_plan(path) == PLAN
     bare = replace(
-        PLAN, batch=None, cpu_parts={}, measured_latency=None, notes=(), prediction=Prediction(5)
+        PLAN,
+        splits=(),
+        batch=None,
+        cpu_parts={},
+        measured_latency=None,
+        notes=(),
+        prediction=Prediction(5),
     )
     save_plan(bare, path)
     assert load_plan(path) == bare
@@ -137,7 +146,7 @@ def test_optional_fields_may_be_left_out(path: Path) -> None:
     document = {key: DOCUMENT[key] for key in DOCUMENT if key not in OPTIONAL}
     path.write_text(json.dumps(document))
     assert load_plan(path) == replace(
-        PLAN, batch=None, cpu_parts={}, measured_latency=None, notes=()
+        PLAN, splits=(), batch=None, cpu_parts={}, measured_latency=None, notes=()
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import counterpoint as cp
-from counterpoint.api import Machine, at_batch
+from counterpoint.api import Machine, as_planned
 from counterpoint.costs.objective import Objective
 from counterpoint.costs.store import Store
 from counterpoint.engines.protocol import InstalledStream, Tensor
@@ -100,7 +100,7 @@ def test_lanes_side_by_side_run_by_the_plan() -> None:
     assert plan.measured_interval is not None
     assert {streamed.batch for streamed in result.streamed} == {1, 2}
     assert result.verification.passed
-    network = at_batch(small_network(), plan)
+    network = as_planned(small_network(), plan)
     platform, by_name = machine(engine)
     check_plan(plan, network, platform)
     shape = (plan.batch, CHANNELS, EDGE, EDGE)

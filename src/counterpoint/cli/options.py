@@ -136,14 +136,14 @@ class NetworkOptions:
         )
 
     def load_for(self, plan: Plan) -> Network:
-        """The network at the plan's batch.
+        """The network at the plan's batch, split as the plan has it.
 
         Raises:
-            CounterpointError: As :meth:`load`, or it cannot be run at that batch.
+            CounterpointError: As :meth:`load`, or it cannot be run as planned.
         """
-        from counterpoint.api import at_batch
+        from counterpoint.api import as_planned
 
-        return at_batch(self.load(), plan)
+        return as_planned(self.load(), plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +281,8 @@ class SharingOptions:
         Option(
             "--method",
             metavar="METHOD",
-            help="auto, single, switch, branch; for throughput auto, single, switch, replicate, "
-            "pipeline.",
+            help="auto, single, switch, branch, split; for throughput auto, single, switch, "
+            "replicate, pipeline.",
         ),
     ] = "auto"
     max_latency_ms: Annotated[

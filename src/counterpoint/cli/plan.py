@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -18,6 +19,13 @@ from counterpoint.cli.options import (
 )
 from counterpoint.cli.output import check_writable, show
 from counterpoint.costs.objective import Objective
+from counterpoint.errors import UserInputError
+
+if TYPE_CHECKING:
+    from counterpoint.api import Machine
+    from counterpoint.costs.table import CostTable
+    from counterpoint.network.graph import Network
+    from counterpoint.planning.choose import Question
 
 
 def plan(
@@ -49,8 +57,8 @@ def plan(
     plans what is left to decide, and says what the mapping costs against the best plan.
 
     --method tells how a network may be shared: single (one unit), switch (one segment after the
-    other), branch (parallel branches at once), and for throughput also replicate (one unit for
-    each lane) and pipeline (one segment for each unit).
+    other), branch (parallel branches at once), split (large layers in parts), and for throughput
+    also replicate (one unit for each lane) and pipeline (one segment for each unit).
 
     Examples:
       counterpoint plan model.onnx -o model.plan.json
@@ -68,9 +76,12 @@ def plan(
 
     if output is not None:
         check_writable(output)
+    splitting = sharing.method == "split" and objective is Objective.LATENCY
+    if splitting and mapping.mapping is not None:
+        raise UserInputError("--map and --method split exclude each other: parts have new names")
     question = Question(
         objective=objective,
-        method=sharing.method,
+        method="switch" if splitting else sharing.method,
         max_latency_ns=sharing.max_latency_ns,
         time_limit_s=time_limit,
         seed=solver_seed,
@@ -79,6 +90,9 @@ def plan(
     units = chosen_units(loaded, here.platform.units, precisions_of(precision))
     fixed = mapping.fixed(loaded, [unit.name for unit in units])
     costs = cost_table(loaded, here, store, precision)
+    if splitting:
+        _plan_split(loaded, here, costs, question, output=output, json=json)
+        return
     by_hand = None if fixed is None else plan_by_hand(loaded, costs, fixed, question)
     planned = question.answer(loaded, costs) if by_hand is None else by_hand.planned
     made = with_frames_in_flight(loaded, here, costs, planned, sharing.max_latency_ns)
@@ -98,4 +112,42 @@ def plan(
         json,
         lambda: by_hand_document(made, best, by_hand, written),
         lambda: [*by_hand_tables(loaded, made, by_hand), *told],
+    )
+
+
+def _plan_split(
+    network: Network,
+    machine: Machine,
+    costs: CostTable,
+    question: Question,
+    *,
+    output: Path | None,
+    json: bool,
+) -> None:
+    """Plans with large layers in parts, where that pays by estimate."""
+    from counterpoint.report.plans import plan_document, plan_tables
+    from counterpoint.schedule.plan_file import save_plan
+    from counterpoint.tuning.planned import plan_of
+    from counterpoint.tuning.split_plan import plan_split
+
+    found = plan_split(network, costs, time_limit_s=question.time_limit_s, seed=question.seed)
+    made = replace(
+        plan_of(found.network, machine.platform, machine.engines, found.table, found.planned),
+        splits=found.splits,
+    )
+    if output is not None:
+        save_plan(made, output)
+    written = None if output is None else str(output)
+    told = [
+        f"split by {wanted.axis} {':'.join(map(str, wanted.parts))}: {', '.join(wanted.layers)}"
+        for wanted in found.splits
+    ] or ["no split pays by these costs"]
+    show(
+        json,
+        lambda: plan_document(made, found.planned, written),
+        lambda: [
+            *plan_tables(found.network, made, found.planned),
+            *told,
+            *([f"written to {written}"] if written else []),
+        ],
     )

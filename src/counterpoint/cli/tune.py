@@ -90,7 +90,7 @@ def tune(
     """
     from counterpoint.api import (
         TuneOptions,
-        at_batch,
+        as_planned,
         one_core_each,
         precisions_of,
         tune_throughput,
@@ -143,12 +143,12 @@ def tune(
     save_plan(found, target)
     if trace is not None:
         shown = frames if found.batch is None else None
-        _write_trace(trace, at_batch(subject, found), found, here, shown)
+        _write_trace(trace, as_planned(subject, found), found, here, shown)
     if side_by_side:
         show(
             json,
             lambda: throughput_document(fast, str(target), told),
-            lambda: throughput_tables(at_batch(subject, found), fast, str(target), told),
+            lambda: throughput_tables(as_planned(subject, found), fast, str(target), told),
         )
         return
     show(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal
 
 from onnx import NodeProto, TensorProto
 
@@ -21,46 +20,14 @@ from counterpoint.network.inference import graph_of
 from counterpoint.network.layering import network_of
 from counterpoint.network.node_order import sorted_nodes
 from counterpoint.network.onnx_graph import OnnxGraph, graph_behind
+from counterpoint.network.split import Axis, Split
 from counterpoint.network.split_channels import CHANNEL_AXIS, channels_at_once
 from counterpoint.network.split_constants import ConstantSlicer
 from counterpoint.network.split_parts import PartWriter, SplitNodes, pieces_of, split_nodes
 from counterpoint.network.split_piece import Piece, Span
 from counterpoint.network.split_rows import ROW_AXIS
 
-Axis = Literal["channels", "rows"]
-
 AXIS_NUMBER: Mapping[Axis, int] = {"channels": CHANNEL_AXIS, "rows": ROW_AXIS}
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """What to split, and how.
-
-    Attributes:
-        layers: Names; several are a chain, each the only reader of the one before.
-        axis: Of the output: its channels or its rows. Chains are split by rows.
-        parts: Relative sizes of the parts, two at least; each part has one channel or row at least.
-
-    Raises:
-        ValueError: There is no layer, fewer than two parts, or a size below 1; or a chain is to be
-            split by channels.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
-
-    layers: tuple[str, ...]
-    axis: Axis
-    parts: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if not self.layers or len(set(self.layers)) < len(self.layers):
-            raise ValueError("a split has no layer, or one twice")
-        if self.axis not in AXIS_NUMBER:
-            raise ValueError(f"a layer is split by channels or rows, not by {self.axis}")
-        if len(self.parts) < 2 or min(self.parts) < 1:
-            raise ValueError("a split has two parts at least, each of a size of 1 at least")
-        if len(self.layers) > 1 and self.axis == "channels":
-            raise ValueError("a chain of layers is split by rows")
 
 
 def split(network: Network, splits: Sequence[Split]) -> Network:

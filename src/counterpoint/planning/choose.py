@@ -24,7 +24,8 @@ METHODS: Mapping[Objective, tuple[str, ...]] = {
     Objective.ENERGY: ("auto", "switch"),
     Objective.ENERGY_DELAY: ("auto", "switch"),
 }
-"""Ways of sharing a network, for each objective. ``auto`` is the best of all of them."""
+"""Ways of sharing a network, for each objective. ``auto`` is the best of all of them. Splitting
+layers makes another network: :mod:`counterpoint.tuning.split_plan`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

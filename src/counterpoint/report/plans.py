@@ -60,6 +60,10 @@ def plan_body(plan: Plan) -> dict[str, JSON]:
         ],
         "frames_in_flight": plan.frames_in_flight,
         "batch": plan.batch,
+        "splits": [
+            {"layers": list(wanted.layers), "axis": wanted.axis, "parts": list(wanted.parts)}
+            for wanted in plan.splits
+        ],
         "predicted_latency_ns": prediction.latency_ns,
         "predicted_interval_ns": prediction.interval_ns,
         "predicted_energy_pj": prediction.energy_pj,

@@ -9,6 +9,7 @@ from typing import ClassVar
 from counterpoint.costs.objective import Objective
 from counterpoint.errors import PlanFileError, UserInputError
 from counterpoint.network.graph import Network
+from counterpoint.network.split import Split
 from counterpoint.platform.model import Platform
 
 MAX_TIME_NS = 2**63 - 1
@@ -189,6 +190,8 @@ class Plan:
         frames_in_flight: Frames that may be under way at once; 1 to ``MAX_FRAMES_IN_FLIGHT``.
         layer_names: One name for each layer of the network.
         engines: Name of each engine used to its version.
+        splits: Layers of the network that are split into parts; ``network_hash``, ``layer_names``
+            and the lanes are those of the network with these parts.
         batch: Images in a frame, where the plan is for another number than the network it was made
             for has; ``network_hash`` and ``layer_names`` are those of the network at this batch.
             ``None``: the network as it is.
@@ -216,6 +219,7 @@ class Plan:
     layer_names: tuple[str, ...]
     engines: Mapping[str, str]
     prediction: Prediction
+    splits: tuple[Split, ...] = ()
     batch: int | None = None
     cpu_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     measured_latency: Measurement | None = None

@@ -47,10 +47,15 @@ def plan_of(
     if None not in energies:
         used_pj = sum(share * (energy or 0) for share, energy in zip(shares, energies, strict=True))
         energy_pj = used_pj // sum(shares)
+    latency_ns = max(evaluation.makespan_ns or 0 for evaluation in evaluations)
+    bound = planned.lower_bound
+    if bound is not None and planned.objective is Objective.LATENCY:
+        # Segments of one frame may overlap where the planner did not count on it.
+        bound = min(bound, latency_ns)
     prediction = Prediction(
-        max(evaluation.latency_ns or 0 for evaluation in evaluations),
+        latency_ns,
         tuple(evaluation.segment_ns for evaluation in evaluations),
-        planned.lower_bound,
+        bound,
         energy_pj=energy_pj,
         transfers=tuple(
             tuple(LinkTransfer(*astuple(transfer)) for transfer in evaluation.transfers)
