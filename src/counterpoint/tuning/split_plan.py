@@ -185,7 +185,8 @@ def _rows(network: Network, layer: Layer) -> int:
 def split_table(
     network: Network, table: CostTable, rewritten: Network, splits: Sequence[Split]
 ) -> CostTable:
-    """Costs of the rewritten network: a part costs its share of the layers that it is made of.
+    """Costs of the rewritten network: a part costs its share of the layer. Rows that parts of a
+    chain compute twice are not counted, and neither is energy.
 
     Args:
         network: Before.
@@ -197,15 +198,11 @@ def split_table(
     cost = {name: table.layer_ns[row] for name, row in row_of.items()}
     share = dict.fromkeys(row_of, 1.0)
     for wanted in splits:
+        for name in wanted.layers:
+            for number, part in enumerate(wanted.parts):
+                cost[f"{name}/part{number}"] = cost[name]
+                share[f"{name}/part{number}"] = part / sum(wanted.parts)
         last = wanted.layers[-1]
-        rows = [table.layer_ns[row_of[name]] for name in wanted.layers]
-        whole = tuple(
-            None if None in cells else sum(cell or 0 for cell in cells)
-            for cells in zip(*rows, strict=True)
-        )
-        for number, part in enumerate(wanted.parts):
-            cost[f"{last}/part{number}"] = whole
-            share[f"{last}/part{number}"] = part / sum(wanted.parts)
         copied = network.layers[row_of[last]].output_bytes or 0
         cost[f"{last}/concat"] = (round(CONCAT_NS_PER_BYTE * copied),) * len(table.units)
         share[f"{last}/concat"] = 1.0
