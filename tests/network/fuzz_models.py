@@ -32,7 +32,7 @@ from counterpoint.network.caffe import parameters
 from counterpoint.network.darknet import weights_file
 from counterpoint.network.loading import load
 from tests.network.every_layer import CFG, PROTOTXT, caffemodel, darknet_weights
-from tests.network.mutations import CAFFE, DARKNET, WEIGHTS, Case, mutated
+from tests.network.mutations import CAFFE, DARKNET, LONGEST_TEXT, WEIGHTS, Case, mutated
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -41,7 +41,6 @@ SPARE_BYTES = 1 << 30
 SEEDED_BYTES = 4 << 20
 """Seeded weights may have 2 GB; so many random numbers would be all that is tested here."""
 
-LONGEST_TEXT = 200_000
 LONGEST_REASON = 2500
 
 

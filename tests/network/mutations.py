@@ -37,6 +37,8 @@ SECTIONS = (
     *("route", "shortcut", "softmax", "upsample", "warp", "yolo"),
 )
 
+LONGEST_TEXT = 100_000
+
 _TOKENS = re.compile(rb'"[^"\n]*"|[-+.\w]+|\s+|.', re.DOTALL)
 _NUMBER = re.compile(rb"[-+]?\.?\d[\w.+-]*")
 
@@ -65,6 +67,8 @@ class Case:
 def mutated(case: Case, others: Sequence[Case], random: Random) -> Case:
     """The case with some damage; parts may come from the others."""
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 5, 10))):
+        if len(case.text) > LONGEST_TEXT:
+            break
         if case.weights is not None and random.random() < 0.4:
             case = replace(case, weights=_weights(case, random))
         elif random.random() < 0.03:

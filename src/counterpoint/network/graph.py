@@ -55,6 +55,47 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoopNest:
+    """The loops of a convolution or matrix product, layout NCHW; a product is a 1 x 1 convolution
+    of one pixel, whose rows are the batch.
+
+    Attributes:
+        batch: Images.
+        groups: Of channels that do not mix; depthwise when as many as ``in_channels``.
+        in_channels: Of the input, all groups together.
+        out_channels: Of the output, all groups together.
+        input_size: Height and width, padding excluded.
+        output_size: Height and width.
+        kernel: Height and width.
+        stride: Along height and width.
+        dilation: Along height and width.
+        pads: Above, left, below, right.
+    """
+
+    batch: int
+    in_channels: int
+    out_channels: int
+    groups: int = 1
+    input_size: tuple[int, int] = (1, 1)
+    output_size: tuple[int, int] = (1, 1)
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        pixels = self.batch * prod(self.output_size)
+        return pixels * self.out_channels * self.in_channels // self.groups * prod(self.kernel)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Each input channel by itself."""
+        return self.groups > 1 and self.groups == self.in_channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """Smallest schedulable group of nodes: an operator with what engines fuse into it.
 
@@ -74,6 +115,7 @@ class Layer:
         quantised: Its arithmetic is int8 by the network's own definition.
         signature: Hash of operators, attributes, shapes and types, not of names or weight
             values: layers of one signature cost the same on the same unit.
+        loops: Of its convolution or product; ``None`` where it has none, or shapes are not known.
     """
 
     index: int
@@ -89,6 +131,7 @@ class Layer:
     output_bytes: int | None
     quantised: bool
     signature: str
+    loops: LoopNest | None = None
 
     @property
     def arithmetic_intensity(self) -> float | None:

@@ -16,6 +16,7 @@ from counterpoint.network.grouping import (
     constant_closure,
     plain_operator,
 )
+from counterpoint.network.loop_nest import loop_nest
 from counterpoint.network.onnx_graph import OnnxGraph, reads
 from counterpoint.network.weights import is_inline
 
@@ -137,6 +138,7 @@ def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -
             for proto in protos
         ),
         signature=_signature(graph, nodes),
+        loops=next((found for proto in protos if (found := loop_nest(proto, graph.specs))), None),
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from counterpoint.network.caffe.draft import Tensor
 from counterpoint.network.caffe.parameters import filled_seeding
 from counterpoint.network.caffe.schema import caffe_pb2 as pb
@@ -24,7 +22,7 @@ def _unary(operator: str, moments: Moments | None = None) -> Converter:
 def relu(scope: Scope) -> Sequence[Tensor]:
     """ReLU: ``x`` where positive, ``negative_slope * x`` elsewhere."""
     x, slope = scope.x, float(scope.layer.relu_param.negative_slope)
-    moments = _rectified(x, slope)
+    moments = x.moments.rectified(slope)
     if slope:
         return [scope.emit("LeakyRelu", [x], x.shape, moments=moments, alpha=slope)]
     return [scope.emit("Relu", [x], x.shape, moments=moments)]
@@ -33,7 +31,7 @@ def relu(scope: Scope) -> Sequence[Tensor]:
 def relu6(scope: Scope) -> Sequence[Tensor]:
     """ReLU6 of other forks: between 0 and 6, or another threshold."""
     bounds = (0.0, float(scope.layer.relu6_param.threshold))
-    return [_clipped(scope, *bounds, moments=_rectified(scope.x, 0.0))]
+    return [_clipped(scope, *bounds, moments=scope.x.moments.rectified())]
 
 
 def prelu(scope: Scope) -> Sequence[Tensor]:
@@ -48,13 +46,13 @@ def prelu(scope: Scope) -> Sequence[Tensor]:
     name = scope.weight(
         0, shape, seeding, "slope", lambda a: a.reshape(shape[0], *[1] * (x.rank - 2))
     )
-    return [scope.emit("PRelu", [x, name], x.shape, moments=_rectified(x, fill))]
+    return [scope.emit("PRelu", [x, name], x.shape, moments=x.moments.rectified(fill))]
 
 
 def elu(scope: Scope) -> Sequence[Tensor]:
     """ELU: ``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere."""
     alpha = float(scope.layer.elu_param.alpha)
-    moments = _rectified(scope.x, 0.0)
+    moments = scope.x.moments.rectified()
     return [scope.emit("Elu", [scope.x], scope.x.shape, moments=moments, alpha=alpha)]
 
 
@@ -71,7 +69,7 @@ def swish(scope: Scope) -> Sequence[Tensor]:
     x = scope.x
     inner = _linear(scope, x, float(scope.layer.swish_param.beta), 0.0)
     gate = scope.emit("Sigmoid", [inner], x.shape)
-    return [scope.emit("Mul", [x, gate], x.shape, moments=_rectified(x, 0.0))]
+    return [scope.emit("Mul", [x, gate], x.shape, moments=x.moments.rectified())]
 
 
 def threshold(scope: Scope) -> Sequence[Tensor]:
@@ -206,15 +204,7 @@ def _sum(a: Moments, b: Moments) -> Moments:
 
 def _product(a: Moments, b: Moments) -> Moments:
     mean = a.mean * b.mean
-    return Moments(mean, a.mean_square * b.mean_square - mean**2)
-
-
-def _rectified(x: Tensor, slope: float) -> Moments:
-    moments = x.moments
-    if moments.variance < 1e-12 or not np.isfinite(slope):
-        return moments
-    rectified = moments.rectified(slope)
-    return rectified if rectified.variance > 1e-6 * moments.variance else moments
+    return Moments(mean, max(0.0, a.mean_square * b.mean_square - mean**2))
 
 
 CONVERTERS: dict[str, Converter] = {

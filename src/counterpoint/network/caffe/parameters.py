@@ -138,7 +138,7 @@ def kernel_seeding(source: Moments, gain: float = 1.0) -> Seeding:
     """A kernel ``(out, in, ...)`` behind a tensor of those moments."""
 
     def draw(weights: SeededWeights, name: str, shape: tuple[int, ...]) -> Float32:
-        return weights.kernel(name, shape, _spread(source), gain)
+        return weights.kernel(name, shape, source, gain)
 
     return draw
 
@@ -194,8 +194,3 @@ def variance_seeding(variance: float) -> Seeding:
         return (drawn.reshape(shape) * np.float32(variance)).astype(np.float32)
 
     return draw
-
-
-def _spread(source: Moments) -> Moments:
-    """Moments with a variance that one can divide by."""
-    return source if source.variance > 1e-12 else Moments(source.mean, 1.0)

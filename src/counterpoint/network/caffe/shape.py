@@ -38,7 +38,7 @@ def concat(scope: Scope) -> Sequence[Tensor]:
         return [scope.x]
     mean = sum(b.moments.mean * b.shape[axis] for b in bottoms) / shape[axis]
     square = sum(b.moments.mean_square * b.shape[axis] for b in bottoms) / shape[axis]
-    moments = Moments(mean, square - mean**2)
+    moments = Moments(mean, max(0.0, square - mean**2))
     return [scope.emit("Concat", list(bottoms), shape, moments=moments, axis=axis)]
 
 

@@ -186,7 +186,7 @@ class Conversion:
             name,
             [part.name for part in parts],
             (parts[0].shape[0], channels, *parts[0].shape[2:]),
-            moments=Moments(mean, square - mean**2),
+            moments=Moments(mean, max(0.0, square - mean**2)),
             axis=1,
         )
 

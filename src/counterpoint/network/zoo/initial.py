@@ -27,6 +27,9 @@ _BATCHNORM_EPSILON = 1e-5
 """Caffe's and PyTorch's default. Darknet adds 1e-6 to the deviation instead, which ONNX can't say
 and which makes a relative difference of 1e-5 at most here."""
 
+LEAST_VARIANCE = 1e-12
+"""Below it a tensor counts as one without variance: a stranger's network may come to that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -44,7 +47,12 @@ class Moments:
         return self.mean**2 + self.variance
 
     def rectified(self, slope: float = 0.0) -> "Moments":
-        """Moments behind ``x if x > 0 else slope * x`` (slope 0: ReLU), exact for a Gaussian."""
+        """Moments behind ``x if x > 0 else slope * x`` (slope 0: ReLU), exact for a Gaussian.
+
+        Where that leaves no variance to speak of, or is no number, they stay as they are.
+        """
+        if not self.variance > LEAST_VARIANCE:
+            return self
         deviation = math.sqrt(self.variance)
         ratio = self.mean / deviation
         density = math.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)
@@ -54,7 +62,8 @@ class Moments:
         negative_mean = self.mean - positive_mean
         negative_square = self.mean_square - positive_square
         mean = positive_mean + slope * negative_mean
-        return Moments(mean, positive_square + slope**2 * negative_square - mean**2)
+        variance = positive_square + slope**2 * negative_square - mean**2
+        return Moments(mean, variance) if variance > 1e-6 * self.variance else self
 
     def max_pooled(self) -> "Moments":
         """Moments behind a 2x2 or 3x3 maximum.
@@ -121,7 +130,8 @@ class SeededWeights:
             kernel -= kernel.mean(axis=1, keepdims=True)
         fan_in = math.prod(shape[1:])
         # In place: the largest kernel here is VGG16's fc6 with 411 MB.
-        kernel *= np.float32(gain / math.sqrt(fan_in * source.variance))
+        variance = source.variance if source.variance > LEAST_VARIANCE else 1.0
+        kernel *= np.float32(gain / math.sqrt(fan_in * variance))
         return kernel
 
     def bias(self, name: str, kernel: Float32, source: Moments) -> Float32:
