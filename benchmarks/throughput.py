@@ -82,7 +82,7 @@ def measure(model: str, machine: Machine, store: Path, options: argparse.Namespa
     own = as_planned(network, plan)
     whole = max([plan.batch or 1, *(mode.batch for mode in result.installed)])
     each_ns = (plan.prediction.interval_ns or 1) / (plan.batch or 1)
-    images = whole * max(4, round(RUN_NS / each_ns / whole))
+    images = whole * max(2, round(RUN_NS / each_ns / whole))
     contenders: dict[str, Contender] = {
         OURS: plan_stream(
             own,
@@ -154,7 +154,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=[f"zoo:{name}" for name in DEFAULT_TEN])
     parser.add_argument("--precision", default=None)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--store", type=Path, default=None)
     options = parser.parse_args(argv)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from counterpoint.costs.store import Store
+from counterpoint.engines.emulated import emulated_engines
 from counterpoint.engines.protocol import Engine, Tensor
-from counterpoint.engines.registry import planning_engines, with_units
-from counterpoint.errors import UserInputError
+from counterpoint.engines.registry import all_engines, planning_engines, with_units
+from counterpoint.errors import EngineError, UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.planning.restriction import Fixed
 from counterpoint.platform.host import host_platform, parse_cpu_groups
 from counterpoint.platform.model import Platform
+from counterpoint.schedule.pace import Pace, Punctuality
 from counterpoint.schedule.plan import Plan
 from counterpoint.schedule.session import Session as _Session
 from counterpoint.tuning.progress import Progress
@@ -33,15 +35,18 @@ PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """This machine: its platform and the engines that run here.
+    """This machine: its platform and the engines that run here; or one that is emulated.
 
     Attributes:
         platform: Devices and units.
         engines: By name.
+        time_scale: Wall-clock time over the time that an emulated machine would take; ``None``:
+            the machine is here.
     """
 
     platform: Platform
     engines: Mapping[str, Engine]
+    time_scale: float | None = None
 
 
 def devices(
@@ -83,6 +88,26 @@ def devices(
             platform.facts,
         )
     return Machine(platform, engines)
+
+
+def emulated_machine(
+    platform: Platform, *, time_scale: float = 1.0, compute: bool = True
+) -> Machine:
+    """A machine that is not here: sessions take the time there, by the plan, and compute here.
+
+    Args:
+        platform: Recorded or modelled.
+        time_scale: Wall-clock time over its time; more where this host is too slow.
+        compute: The true numbers, by ONNX Runtime. Otherwise all outputs are zeros, for networks
+            without weights and for machines much faster than this host.
+
+    Raises:
+        EngineError: ONNX Runtime is not installed.
+    """
+    base = all_engines()["onnxruntime"] if compute else None
+    if base is not None and (reason := base.missing_reason()) is not None:
+        raise EngineError(f"{platform.name} is emulated by ONNX Runtime, which is {reason}")
+    return Machine(platform, emulated_engines(platform, base), time_scale)
 
 
 def precisions_of(text: str | None) -> tuple[str, ...] | None:
@@ -208,6 +233,11 @@ class _Tuning(TypedDict):
 
 
 def _tuning(options: TuneOptions, machine: Machine, store: Store) -> _Tuning:
+    if machine.time_scale is not None:
+        raise UserInputError(
+            f"{machine.platform.name} is emulated, so that nothing can be measured on it: make a "
+            "plan by its recorded or modelled costs with `counterpoint plan`"
+        )
     return {
         "platform": machine.platform,
         "engines": machine.engines,
@@ -241,7 +271,8 @@ class Session(_Session):
     Args:
         network: What runs; the session takes it at the plan's batch and splits.
         plan: How; its units must be here.
-        machine: From :func:`devices`; ``None`` for this one, cut as the plan needs it.
+        machine: From :func:`devices` or :func:`emulated_machine`; ``None`` for this one, cut as
+            the plan needs it.
         allow_other_machine: Accept a plan that was made elsewhere if its units are here.
         trace: Record who ran what when.
     """
@@ -256,6 +287,7 @@ class Session(_Session):
         trace: bool = False,
     ) -> None:
         here = machine or devices(cpu_parts=plan.cpu_parts)
+        self._pace = None if here.time_scale is None else Pace(here.time_scale)
         super().__init__(
             as_planned(network, plan),
             plan,
@@ -263,4 +295,9 @@ class Session(_Session):
             platform=here.platform,
             allow_other_machine=allow_other_machine,
             trace=trace,
+            pace=self._pace,
         )
+
+    def punctuality(self) -> Punctuality | None:
+        """How well this host kept up with an emulated machine; ``None`` where it is this one."""
+        return None if self._pace is None else self._pace.punctuality()

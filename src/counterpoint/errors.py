@@ -4,6 +4,7 @@
     ├── UserInputError            what the caller gave us: a file, a name, a shape, an option
     │   ├── ModelFileError        the network's file
     │   ├── PlanFileError         the plan's file, or a plan of another network or machine
+    │   ├── PlatformFileError     the platform's file, or one that does not fit the network
     │   └── FrameError            an image, a tensor, or preprocessing
     ├── MachineError              this machine: disk, memory, a store that is locked
     │   └── StoreError            the measurement store
@@ -39,6 +40,10 @@ class ModelFileError(UserInputError):
 
 class PlanFileError(UserInputError):
     """The plan's file is broken, newer than this version, or belongs elsewhere."""
+
+
+class PlatformFileError(UserInputError):
+    """The platform's file is broken, contradicts itself, or does not fit the network."""
 
 
 class FrameError(UserInputError):

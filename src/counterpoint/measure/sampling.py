@@ -20,6 +20,10 @@ Contender = Callable[[], AbstractContextManager[Run]]
 """Makes something ready to run, and gives back what it took when the context ends."""
 
 
+LONG_RUN = 4
+"""A run that takes so many times as long as a turn should is counted once in its turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Measured times of one thing.
@@ -163,7 +167,7 @@ def interleave(
         contenders: What makes each ready, by name.
         rounds: How often each gets its turn.
         block_ns: Aimed length of a turn, its warm-up excluded.
-        max_runs: At most so many counted runs a turn; two at least.
+        max_runs: At most so many counted runs a turn; two at least, one of long runs.
         renew_every: Make all ready anew after so many rounds: where threads and memory happened to
             lie the time before costs or brings some per cent. 1: one contender in memory at a
             time. ``None``: make each ready once.
@@ -205,13 +209,16 @@ def interleave(
 
 def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:
     """One contender's counted times. The first runs pay for the caches, and for threads of the
-    contender before that still spin; they do not count.
+    contender before that still spin; they do not count. Of long runs only the first does not.
     """
     clock = time.perf_counter_ns
     run()
     start = clock()
     run()
-    count = max(2, min(max_runs, block_ns // max(1, clock() - start)))
+    took_ns = max(1, clock() - start)
+    if took_ns > LONG_RUN * block_ns:
+        return [took_ns]
+    count = max(2, min(max_runs, block_ns // took_ns))
     for _ in range(count // 5):
         run()
     block = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from counterpoint.errors import UserInputError
@@ -117,8 +117,12 @@ class ComputeUnit:
 
     @property
     def measured_as(self) -> str:
-        """The name under which measurements are kept: parts of a CPU go by their likeness."""
-        name = self.name
+        """The name under which measurements are kept.
+
+        Parts of a CPU go by their likeness. Streams are left out: alone they are as fast as none.
+        """
+        settings = tuple(pair for pair in self.settings if pair[0] != "streams")
+        name = replace(self, settings=settings).name
         for device in self.devices:
             if device.likeness:
                 name = name.replace(device.name, f"CPU({device.likeness})", 1)

@@ -13,9 +13,8 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
 
-from counterpoint.engines.protocol import CompiledSegment, Tensor
+from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import UserInputError
-from counterpoint.network.graph import Network
 from counterpoint.schedule.device_threads import DeviceThreads
 from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.dispatcher import (
@@ -27,10 +26,9 @@ from counterpoint.schedule.dispatcher import (
 )
 from counterpoint.schedule.flight import Select
 from counterpoint.schedule.pinning import needs_pinning
-from counterpoint.schedule.plan import Plan
 from counterpoint.schedule.recorder import Recorder
 from counterpoint.schedule.trace import Trace
-from counterpoint.schedule.wiring import LaneWiring, Slots, Step, wire_lane
+from counterpoint.schedule.wiring import LaneWiring, Slots, Step
 
 
 def segment_order(graph: DispatchGraph, lane: int) -> tuple[int, ...]:
@@ -102,10 +100,9 @@ class Executor:
     """Runs frames as a plan says. Used by one thread at a time.
 
     Args:
-        network: The network.
-        plan: A plan that :func:`check_plan` accepts for it.
-        compiled: For each lane one for each of its segments; they stay the caller's to close.
-        graph: The plan's dispatch graph.
+        graph: What waits for what, and for which devices.
+        lanes: For each lane of the graph a step for each of its nodes; what they run stays the
+            caller's to close.
         trace: Record spans.
 
     Raises:
@@ -114,17 +111,12 @@ class Executor:
 
     def __init__(
         self,
-        network: Network,
-        plan: Plan,
-        compiled: Sequence[Sequence[CompiledSegment]],
         graph: DispatchGraph,
+        lanes: Sequence[LaneWiring],
         *,
         trace: bool = False,
     ) -> None:
-        self._lanes = tuple(
-            wire_lane(network, lane, segments)
-            for lane, segments in zip(plan.lanes, compiled, strict=True)
-        )
+        self._lanes = tuple(lanes)
         self._graph = graph
         self._recorder = Recorder(graph) if trace else None
         pinned = any(needs_pinning(node) for lane in graph.lanes for node in lane)

@@ -15,11 +15,13 @@ from counterpoint.errors import CounterpointError, EngineError, FrameError, User
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.dispatch_graph import DispatchGraph, dispatch_graph, segment_name
+from counterpoint.schedule.emulation import emulated
 from counterpoint.schedule.execute import Executor
 from counterpoint.schedule.frame_check import FrameCheck
+from counterpoint.schedule.pace import Pace
 from counterpoint.schedule.plan import Plan, Segment, check_plan
 from counterpoint.schedule.trace import Trace
-from counterpoint.schedule.wiring import Step
+from counterpoint.schedule.wiring import Step, wire_lane
 
 Frame = Mapping[str, Tensor] | Tensor
 """Inputs by name, or the array itself where the network has a single input."""
@@ -38,9 +40,12 @@ class Session:
         platform: Where.
         allow_other_machine: Accept a plan made on another machine if its units are here.
         trace: Record who ran what when, for :meth:`trace`.
+        pace: For a machine that is not here: segments, and transfers over links, take the time that
+            the plan predicts. ``None``: they take what they take.
 
     Raises:
-        PlanFileError: The plan is for another network or machine.
+        PlanFileError: The plan is for another network or machine, or shall be emulated and
+            predicts no times.
         EngineError: An engine is not here, or refused a segment.
         MachineError: The plan wants processors that this program may not use.
     """
@@ -54,6 +59,7 @@ class Session:
         platform: Platform,
         allow_other_machine: bool = False,
         trace: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         check_plan(plan, network, platform, allow_other_machine=allow_other_machine)
         graph = dispatch_graph(network, plan, platform)
@@ -64,13 +70,13 @@ class Session:
                 unit = platform.unit(segment.unit)
                 compiled[key] = _compile(network, segment, unit, engines, exclusive)
                 undo.callback(compiled[key].close)
-            self._executor = Executor(
-                network,
-                plan,
-                [[compiled[_key(segment)] for segment in lane.segments] for lane in plan.lanes],
-                graph,
-                trace=trace,
+            lanes = tuple(
+                wire_lane(network, lane, [compiled[_key(segment)] for segment in lane.segments])
+                for lane in plan.lanes
             )
+            if pace is not None:
+                graph, lanes = emulated(network, plan, platform, lanes, pace)
+            self._executor = Executor(graph, lanes, trace=trace)
             undo.callback(self._executor.close)
             # Also when a session that nobody closed is collected, or the program ends.
             self._finalizer = weakref.finalize(self, undo.pop_all().close)

@@ -19,7 +19,7 @@ from counterpoint.tuning.frames import ordered
 
 Frame = Mapping[str, Tensor]
 
-LEAST_RESULTS = 8
+LEAST_RESULTS = 2
 """Frames between the first and the last that count, for each frame in flight."""
 
 
@@ -62,9 +62,9 @@ def stream_plan(
     depth = plan.frames_in_flight
     with Session(network, plan, engines=engines, platform=platform, trace=True) as session:
         begin = time.perf_counter_ns()
-        for _ in session.stream(repeat(frame, 2 * depth)):
+        for _ in session.stream(repeat(frame, depth)):
             pass
-        each_ns = max(1, (time.perf_counter_ns() - begin) // (2 * depth))
+        each_ns = max(1, (time.perf_counter_ns() - begin) // depth)
         count = max(LEAST_RESULTS * depth, budget_ns // each_ns)
         ends = [time.perf_counter_ns() for _ in session.stream(repeat(frame, count + 2 * depth))]
         trace = session.trace()

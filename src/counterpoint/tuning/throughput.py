@@ -12,22 +12,19 @@ caches and clock rate. So the times that a plan is made from are taken from the 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from counterpoint.costs.objective import Objective
-from counterpoint.costs.sample import Key, Sample
 from counterpoint.costs.store import Store
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, InstalledStream, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, SamplingSettings
-from counterpoint.network.batching import with_batch
 from counterpoint.network.graph import Network
 from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlanResult, Status
@@ -37,33 +34,30 @@ from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segm
 from counterpoint.tuning.contenders import compare_in_turn
 from counterpoint.tuning.correction import corrected
 from counterpoint.tuning.frames import ordered, seeded_frame
-from counterpoint.tuning.in_flight import frames_in_flight, with_interval
+from counterpoint.tuning.in_flight import frames_in_flight
 from counterpoint.tuning.planned import plan_of, plan_of_lanes
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
-from counterpoint.tuning.streams import Streamed, installed_stream, plan_stream, stream_plan
-from counterpoint.tuning.subject import subject_of
+from counterpoint.tuning.stream_meter import STREAM_NS, StreamedPlan, StreamMeter
+from counterpoint.tuning.streams import installed_stream, plan_stream
 from counterpoint.tuning.tune import check_runnable, chosen_units, is_coarser
 from counterpoint.tuning.verification import Verification, compare
 
-BATCHES = (1, 2, 4, 8, 16, 32)
+BATCHES = (1, 4, 16, 64)
 """Images in a frame that are tried, in this order, as long as more of them bring something."""
 
 WORTH_A_LARGER_BATCH = 1.01
-"""A batch that is not so many times as fast as the best smaller one brings nothing; after two such
-batches no larger one is tried."""
+"""A batch that is not so many times as fast as the best smaller one brings nothing, and no larger
+one is tried."""
 
-HOPELESS = 1.5
+HOPELESS = 1.25
 """What took so many times as long as the best at one batch is not tried at the next."""
 
-STREAM_NS = 400_000_000
-"""A candidate streams for about so long."""
-
-LONGEST_FRAME_NS = 4_000_000_000
+LONGEST_FRAME_NS = 2_000_000_000
 """No batch is tried whose frame would take longer."""
 
-MAX_MIXES = 4
+MAX_MIXES = 3
 """Plan, stream, correct at most so often."""
 
 FINALISTS = 3
@@ -71,37 +65,13 @@ CLOSE = 1.1
 """At most so many of the fastest run in turn, and none that took so many times as long."""
 
 RUN_NS = 200_000_000
-"""A run of a finalist takes about so long; a turn has four of them, of which two count."""
+"""A run of a finalist takes about so long; a turn has two of them, of which the last counts."""
 
 COMPARED_ROUNDS = 7
 
 EXTRA_FRAMES = 1
 """So many more frames in flight for each lane than virtual time asks for: a device that has just
 finished finds the next frame waiting, while the last one's result is handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedPlan:
-    """A plan and what its stream took.
-
-    Attributes:
-        label: For tables.
-        plan: What ran.
-        network: At the plan's batch.
-        batch: Images in a frame.
-        interval_ns: Mean time from one frame's end to the next one's.
-    """
-
-    label: str
-    plan: Plan
-    network: Network
-    batch: int
-    interval_ns: int
-
-    @property
-    def image_ns(self) -> float:
-        """Mean time for one image."""
-        return self.interval_ns / self.batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +139,7 @@ def tune_throughput(
         precisions: What units may compute in; ``None`` for the network's own precision.
         frames: Real frames to verify with, inputs by name; ``None`` for seeded ones.
         fixed: Layers (by index) that have to run on a unit (by name).
-        batches: Images in a frame to try; ``None`` for 1, 2, 4 ... while they pay.
+        batches: Images in a frame to try; ``None`` for 1, 4, 16 ... while they pay.
         method: ``auto``, or one way of sharing: ``single``, ``replicate``, ``pipeline`` or
             ``switch``.
         max_latency_ns: No frame may take longer.
@@ -187,11 +157,21 @@ def tune_throughput(
     begin = time.perf_counter_ns()
     units = chosen_units(network, platform.units, precisions, side_by_side=True)
     check_runnable(network, units, engines)
-    tuner = _Tuner(network, platform, engines, store, units)
-    tuner.frames = list(frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)])
-    tuner.fixed, tuner.method, tuner.max_latency_ns = fixed, method, max_latency_ns
-    tuner.progress = progress or Silence()
-    tuner.settings = settings
+    real = list(frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)])
+    tuner = _Tuner(
+        network=network,
+        platform=platform,
+        engines=engines,
+        store=store,
+        units=units,
+        meter=StreamMeter(network, platform, engines, store, real),
+        frames=real,
+        fixed=fixed,
+        method=method,
+        max_latency_ns=max_latency_ns,
+        progress=progress or Silence(),
+        settings=settings,
+    )
     modes = _installed_modes(engines, is_coarser(precisions)) if compare_installed else {}
     tuner.try_batches(batches or BATCHES, modes, growing=batches is None)
     planned = tuner.mix()
@@ -209,52 +189,25 @@ def _installed_modes(engines: Mapping[str, Engine], any_precision: bool) -> Mode
     }
 
 
+@dataclass(kw_only=True)
 class _Tuner:
     """One tuning under way; what its steps share."""
 
-    def __init__(
-        self,
-        network: Network,
-        platform: Platform,
-        engines: Mapping[str, Engine],
-        store: Store,
-        units: Sequence[ComputeUnit],
-    ) -> None:
-        self.network = network
-        self.platform = platform
-        self.engines = engines
-        self.store = store
-        self.units = units
-        self.frames: list[Mapping[str, Tensor]] = []
-        self.fixed: Fixed | None = None
-        self.method = "auto"
-        self.max_latency_ns: int | None = None
-        self.progress: Progress = Silence()
-        self.settings: SamplingSettings | None = None
-        self.networks: dict[int, Network] = {}
-        self.streamed: list[StreamedPlan] = []
-        self.modes: dict[str, InstalledMode] = {}
-        self.rejected: list[str] = []
-        self.own_batch = network.inputs[0].shape[0] if network.inputs[0].shape else 1
-
-    # Networks and frames at a batch
-
-    def at(self, batch: int) -> Network:
-        """The network with so many images in a frame."""
-        if batch not in self.networks:
-            same = batch == self.own_batch
-            self.networks[batch] = self.network if same else with_batch(self.network, batch)
-        return self.networks[batch]
-
-    def frame(self, batch: int) -> dict[str, Tensor]:
-        """The user's images, one after the other and again, as a frame of that batch."""
-        whole = {}
-        for spec in self.network.inputs:
-            images = np.concatenate([np.asarray(frame[spec.name]) for frame in self.frames])
-            whole[spec.name] = np.ascontiguousarray(
-                images[np.arange(batch) % len(images)] if spec.shape else images
-            )
-        return whole
+    network: Network
+    platform: Platform
+    engines: Mapping[str, Engine]
+    store: Store
+    units: Sequence[ComputeUnit]
+    meter: StreamMeter
+    frames: Sequence[Mapping[str, Tensor]]
+    fixed: Fixed | None
+    method: str
+    max_latency_ns: int | None
+    progress: Progress
+    settings: SamplingSettings | None
+    streamed: list[StreamedPlan] = field(default_factory=list)
+    modes: dict[str, InstalledMode] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
 
     # Step 1: alike lanes at growing batches
 
@@ -265,12 +218,11 @@ class _Tuner:
             return
         left = dict(ways)
         open_modes = dict(modes)
-        idle_batches = 0
         self.progress.begin("streaming", len(batches))
         for batch in batches:
             before = min((plan.image_ns for plan in self.streamed), default=None)
             try:
-                network = self.at(batch)
+                network = self.meter.at(batch)
             except UserInputError as error:
                 self.rejected.append(str(error))
                 break
@@ -284,9 +236,8 @@ class _Tuner:
                 break
             best = min(plan.image_ns for plan in now)
             left = {plan.label: ways[plan.label] for plan in now if plan.image_ns < HOPELESS * best}
-            if growing and before is not None:
-                idle_batches = 0 if before > WORTH_A_LARGER_BATCH * best else idle_batches + 1
-            if growing and (idle_batches == 2 or 2 * batch * best > LONGEST_FRAME_NS):
+            idle = before is not None and before < WORTH_A_LARGER_BATCH * best
+            if growing and (idle or 4 * batch * best > LONGEST_FRAME_NS):
                 break
 
     def _alike(self) -> dict[str, tuple[ComputeUnit, ...]]:
@@ -329,57 +280,16 @@ class _Tuner:
             objective=Objective.THROUGHPUT,
             frames_in_flight=in_flight,
         )
-        self._stream(label, replace(plan, batch=batch), network, batch)
+        self._stream(label, plan, batch)
 
-    def _stream(self, label: str, plan: Plan, network: Network, batch: int) -> Streamed | None:
-        """Streams a plan, or takes from the store what its stream took; ``None`` if it failed."""
-        key = self._key(plan, network)
-        found = self.store.get(key)
-        measured = None if found is None else _stored(plan, found)
-        if measured is None:
-            try:
-                measured = stream_plan(
-                    network,
-                    plan,
-                    engines=self.engines,
-                    platform=self.platform,
-                    frame=self.frame(batch),
-                    budget_ns=STREAM_NS,
-                )
-            except EngineError as error:
-                self.rejected.append(f"{label}, batch {batch}: {error}")
-                return None
-            times = {"segment_ns": [list(row) for row in measured.segment_ns]}
-            self.store.put(key, (measured.interval_ns,), times)
-        prediction = self._predicted(network, plan, measured)
-        self.streamed.append(StreamedPlan(label, prediction, network, batch, measured.interval_ns))
-        return measured
-
-    def _predicted(self, network: Network, plan: Plan, measured: Streamed) -> Plan:
-        """The plan whose prediction is virtual time over the segments as they were streamed."""
-        latency_ns = max(sum(row) for row in measured.segment_ns)
-        timed = replace(plan, prediction=Prediction(latency_ns, measured.segment_ns))
-        return with_interval(network, timed, self.platform)
-
-    def _key(self, plan: Plan, network: Network) -> Key:
-        units = {name: self.platform.unit(name) for name in plan.units}
-        text = "|".join(
-            f"{lane.share}*"
-            + ";".join(
-                f"{subject_of(network.subnetwork(segment.layers))}@"
-                f"{segment.unit}={units[segment.unit].measured_as}"
-                for segment in lane.segments
-            )
-            for lane in plan.lanes
-        )
-        digest = hashlib.blake2b(f"{plan.frames_in_flight}|{text}".encode(), digest_size=16)
-        versions = "+".join(f"{name} {version}" for name, version in sorted(plan.engines.items()))
-        return Key(
-            f"stream:{digest.hexdigest()}",
-            "+".join(unit.measured_as for unit in units.values()),
-            versions,
-            self.platform.fingerprint,
-        )
+    def _stream(self, label: str, plan: Plan, batch: int) -> bool:
+        """Streams a plan; whether that worked."""
+        try:
+            self.streamed.append(self.meter.stream(label, plan, batch))
+        except EngineError as error:
+            self.rejected.append(f"{label}, batch {batch}: {error}")
+            return False
+        return True
 
     def _try_mode(
         self,
@@ -390,7 +300,7 @@ class _Tuner:
         left: dict[str, Callable[[Network], InstalledStream]],
     ) -> None:
         """Times an engine's own mode; it is not tried again once it failed or got slower twice."""
-        inputs = ordered(network, self.frame(batch))
+        inputs = ordered(network, self.meter.frame(batch))
         try:
             stream = make(network)
         except EngineError as error:
@@ -398,7 +308,6 @@ class _Tuner:
             del left[label]
             return
         try:
-            stream.run(inputs, 4)
             begin = time.perf_counter_ns()
             stream.run(inputs, 4)
             each_ns = max(1, (time.perf_counter_ns() - begin) // 4)
@@ -421,8 +330,8 @@ class _Tuner:
         if self.method in ("single", "replicate") and self.streamed:
             return None
         best = min(self.streamed, key=lambda plan: plan.image_ns, default=None)
-        batch = self.own_batch if best is None else best.batch
-        network = self.at(batch)
+        batch = self.meter.own_batch if best is None else best.batch
+        network = self.meter.at(batch)
         profiler = Profiler(
             network,
             self.platform,
@@ -458,9 +367,9 @@ class _Tuner:
             if plan.lanes in known:
                 break
             known.add(plan.lanes)
-            plan = replace(plan, batch=batch, frames_in_flight=self._deeper(plan))
+            plan = replace(plan, frames_in_flight=self._deeper(plan))
             label = f"{len(plan.lanes)} mixed lanes on {' + '.join(plan.units)} (#{turn + 1})"
-            if self._stream(label, plan, network, batch) is None:
+            if not self._stream(label, plan, batch):
                 break
             self.progress.step(label)
             table = _corrected(network, table, self.streamed[-1].plan)
@@ -552,24 +461,24 @@ class _Tuner:
                 plan.plan,
                 engines=self.engines,
                 platform=self.platform,
-                frame=self.frame(plan.batch),
+                frame=self.meter.frame(plan.batch),
                 frames=images // plan.batch,
             )
             for plan in finalists
         }
         for mode in self.modes.values():
-            network = self.at(mode.batch)
+            network = self.meter.at(mode.batch)
             contenders[mode.label] = installed_stream(
                 network,
                 partial(modes[mode.label], network),
-                self.frame(mode.batch),
+                self.meter.frame(mode.batch),
                 images // mode.batch,
             )
         comparison = compare_in_turn(
             self.network,
             contenders,
             rounds=COMPARED_ROUNDS,
-            block_ns=RUN_NS,
+            block_ns=1,
             progress=self.progress,
         )
         return comparison, images
@@ -589,7 +498,7 @@ class _Tuner:
         with Session(
             streamed.network, streamed.plan, engines=self.engines, platform=self.platform
         ) as session:
-            shown = [self.frame(batch)] * len(streamed.plan.lanes)
+            shown = [self.meter.frame(batch)] * len(streamed.plan.lanes)
             made = [list(outputs) for outputs in session.stream(shown)]
         expected = []
         for index, _ in enumerate(self.network.outputs):
@@ -607,21 +516,6 @@ class _Tuner:
 
 def _names(units: Sequence[ComputeUnit]) -> str:
     return ", ".join(unit.name for unit in units)
-
-
-def _stored(plan: Plan, sample: Sample) -> Streamed | None:
-    """What the store knows of a stream; ``None`` if it is not of that form."""
-    rows = sample.meta.get("segment_ns")
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
-        return None
-    segment_ns = tuple(
-        tuple(time_ns for time_ns in row if isinstance(time_ns, int))
-        for row in rows
-        if isinstance(row, Sequence) and not isinstance(row, str)
-    )
-    if [len(row) for row in segment_ns] != [len(lane.segments) for lane in plan.lanes]:
-        return None
-    return Streamed(sample.median_ns, segment_ns)
 
 
 def _corrected(network: Network, table: CostTable, plan: Plan) -> CostTable:

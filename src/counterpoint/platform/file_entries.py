@@ -1,0 +1,327 @@
+"""The tables of a platform file, as they stand in it: devices, units, links, refusals.
+
+Numbers carry their unit in the key's name. Each table says in ``basis`` where its numbers come
+from: ``"measured KEY"``, ``"datasheet KEY"`` or ``"assumed KEY"`` with a key of ``[sources]``, or a
+table of these by key, where ``"*"`` stands for all others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from math import isfinite, isnan
+from typing import Any, ClassVar
+
+from counterpoint.network.graph import Layer
+from counterpoint.platform.model import DeviceKind, Provenance
+
+FROM_FILE: Mapping[str, object] = {"extra": "forbid", "strict": True}
+
+Basis = str | Mapping[str, str]
+
+LONGEST_MS = 1e9
+"""No single step takes 11 days; what claims to is damage."""
+
+_DEVICE = re.compile(r"(CPU|GPU|NPU)(\.[0-9]{1,6})?")
+_WORD = re.compile(r"[A-Za-z0-9_.+/ -]{1,80}")
+_STEPS = 64
+
+
+def check_word(key: str, text: str) -> None:
+    """Names end up in unit names, file names and tables: letters, digits and ``_.+/ -`` only.
+
+    Raises:
+        ValueError: Another character, or too long.
+    """
+    if not _WORD.fullmatch(text):
+        raise ValueError(f"{key} = {text[:40]!r}: use letters, digits and _.+/- only")
+
+
+def check_number(key: str, value: float | None, *, most: float = LONGEST_MS) -> None:
+    """A number that is there is not negative and not absurd.
+
+    Raises:
+        ValueError: It is.
+    """
+    if value is not None and (isnan(value) or value < 0 or value > most):
+        raise ValueError(f"{key} = {value} is not between 0 and {most:g}")
+
+
+def provenance(basis: Basis, key: str) -> tuple[Provenance, str] | None:
+    """What kind of value a key's is and the key of its source; ``None`` where nothing is said.
+
+    Raises:
+        ValueError: It has another form.
+    """
+    text = basis if isinstance(basis, str) else basis.get(key, basis.get("*", ""))
+    if not text:
+        return None
+    tag, _, source = text.partition(" ")
+    known = [str(item) for item in Provenance]
+    if tag not in known or not source:
+        raise ValueError(
+            f"basis = {text[:60]!r}: write 'measured SOURCE', 'datasheet SOURCE' or "
+            "'assumed SOURCE'"
+        )
+    return Provenance(tag), source
+
+
+def check_basis(entry: Any, valued: tuple[str, ...], sources: Mapping[str, str]) -> None:
+    """Every value has a tag, and a source that the file lists.
+
+    Args:
+        entry: Of the file; has ``basis``.
+        valued: Names of its keys that hold values and are not left out.
+        sources: The file's.
+
+    Raises:
+        ValueError: A tag or source is missing or unknown, or the basis names a key that is not.
+    """
+    basis: Basis = entry.basis
+    if not isinstance(basis, str):
+        known = {item.name for item in fields(entry)} | {"*"}
+        for key in basis:
+            if key not in known:
+                raise ValueError(f"basis names the unknown key {key[:40]!r}")
+    for key in valued:
+        found = provenance(basis, key)
+        if found is None:
+            raise ValueError(f"{key} has no basis: say 'measured', 'datasheet' or 'assumed'")
+        if found[1] not in sources:
+            raise ValueError(f"basis names the source {found[1][:40]!r}, which is not in [sources]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceEntry:
+    """Hardware that does one thing at a time.
+
+    Attributes:
+        name: ``CPU``, ``CPU.0``, ``GPU``, ``NPU`` and the like.
+        kind: What it is.
+        memory: Name of the memory it computes from; ``host`` is the caller's.
+        cores: Logical processors of a part of a CPU.
+        description: For people.
+        clock_steps: How many clocks it can be set to; steps count from 0, the slowest.
+        clock_mhz: Their frequencies, ascending; empty where nobody knows.
+        idle_power_mw: Drawn by this device when it has nothing to do.
+        active_power_mw: Drawn by this device at work, on average.
+        basis: See the module.
+
+    Raises:
+        ValueError: A value is out of range or contradicts another.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = FROM_FILE
+
+    name: str
+    kind: DeviceKind
+    memory: str = "host"
+    cores: tuple[int, ...] = ()
+    description: str = ""
+    clock_steps: int = 1
+    clock_mhz: tuple[float, ...] = ()
+    idle_power_mw: float | None = None
+    active_power_mw: float | None = None
+    basis: Basis = ""
+
+    def __post_init__(self) -> None:
+        found = _DEVICE.fullmatch(self.name)
+        if found is None or found.group(1) != self.kind:
+            raise ValueError(f"name = {self.name[:40]!r}: a {self.kind} is {self.kind}.0 or so")
+        check_word("memory", self.memory)
+        if not 1 <= self.clock_steps <= _STEPS:
+            raise ValueError(f"clock_steps = {self.clock_steps} is not between 1 and {_STEPS}")
+        if self.clock_mhz and len(self.clock_mhz) != self.clock_steps:
+            raise ValueError(f"clock_mhz has {len(self.clock_mhz)} of {self.clock_steps} steps")
+        for value in self.clock_mhz:
+            check_number("clock_mhz", value, most=1e6)
+        if list(self.clock_mhz) != sorted(set(self.clock_mhz)):
+            raise ValueError("clock_mhz does not ascend")
+        check_number("idle_power_mw", self.idle_power_mw)
+        check_number("active_power_mw", self.active_power_mw)
+        if (self.idle_power_mw or 0) > (self.active_power_mw or float("inf")):
+            raise ValueError("idle_power_mw is above active_power_mw")
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Keys that hold values."""
+        keys = ("clock_mhz", "idle_power_mw", "active_power_mw")
+        return tuple(key for key in keys if getattr(self, key) not in (None, ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalRule:
+    """Layers that a unit does not run. All conditions that are given must hold; at least one is.
+
+    Attributes:
+        reason: For people; ends as the reason of a refusal.
+        kinds: The layer is of one of these: ``Conv``, ``MaxPool`` ...
+        operators: Some operator of the layer is one of these: ``Softmax`` ...
+        channels_not_multiple_of: Its input or output channels are no multiple of that.
+        grouped: Its convolution has groups (depthwise ones too), or has not.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = FROM_FILE
+
+    reason: str
+    kinds: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    channels_not_multiple_of: int | None = None
+    grouped: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("a refusal has no reason")
+        multiple = self.channels_not_multiple_of
+        if multiple is not None and multiple < 2:
+            raise ValueError(f"channels_not_multiple_of = {multiple} is below 2")
+        if not self.kinds and not self.operators and multiple is None and self.grouped is None:
+            raise ValueError("a refusal has no condition: leave the unit out instead")
+
+    def holds_for(self, layer: Layer) -> bool:
+        """The unit does not run that layer."""
+        loops = layer.loops
+        if self.kinds and layer.kind not in self.kinds:
+            return False
+        if self.operators and not set(self.operators) & set(layer.operators):
+            return False
+        if self.channels_not_multiple_of is not None:
+            if loops is None:
+                return False
+            channels = (loops.in_channels, loops.out_channels)
+            if not any(number % self.channels_not_multiple_of for number in channels):
+                return False
+        return self.grouped is None or (loops is not None and (loops.groups > 1) is self.grouped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitEntry:
+    """What a layer can be given to.
+
+    Attributes:
+        engine: Name of the software.
+        devices: Names of the devices that it keeps busy.
+        precision: ``fp32``, ``fp16``, ``int8`` ...
+        settings: Further ones, which become part of its name.
+        clock_devices: Devices whose clock step decides its times; of those that are not its own
+            at most one (the host of a GPU).
+        entry_ms: Fixed time of one call.
+        read_ns_per_byte: Bringing in a tensor, on the unit's devices.
+        write_ns_per_byte: The way back.
+        overhead_power_mw: Drawn above idle while it enters, reads or writes.
+        supports: Kinds of layers that it runs; ``None``: all that no refusal names.
+        refuses: What it does not run, and why.
+        model: Name of a cost model for what nobody recorded; ``None``: recorded only.
+        parameters: Of that model.
+        basis: See the module.
+
+    Raises:
+        ValueError: A value is out of range or contradicts another.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = FROM_FILE
+
+    engine: str
+    devices: tuple[str, ...]
+    precision: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    clock_devices: tuple[str, ...] = ()
+    entry_ms: float = 0.0
+    read_ns_per_byte: float = 0.0
+    write_ns_per_byte: float = 0.0
+    overhead_power_mw: float | None = None
+    supports: tuple[str, ...] | None = None
+    refuses: tuple[RefusalRule, ...] = ()
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis = ""
+
+    def __post_init__(self) -> None:
+        if not self.devices:
+            raise ValueError("devices is empty")
+        check_word("engine", self.engine)
+        check_word("precision", self.precision)
+        for key, value in self.settings.items():
+            check_word("settings", key)
+            check_word("settings", value)
+        check_number("entry_ms", self.entry_ms)
+        check_number("read_ns_per_byte", self.read_ns_per_byte)
+        check_number("write_ns_per_byte", self.write_ns_per_byte)
+        check_number("overhead_power_mw", self.overhead_power_mw)
+        if len(self.clock_devices) - len(set(self.clock_devices) & set(self.devices)) > 1:
+            raise ValueError("clock_devices names more than one device of other units")
+        if self.parameters and self.model is None:
+            raise ValueError("parameters without a model")
+
+    @property
+    def name(self) -> str:
+        """Without clock steps, as recorded times refer to it."""
+        settings = ",".join(f"{key}={value}" for key, value in sorted(self.settings.items()))
+        base = f"{self.engine}:{'+'.join(self.devices)}@{self.precision}"
+        return f"{base}[{settings}]" if settings else base
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Keys that hold values."""
+        keys = ("entry_ms", "read_ns_per_byte", "write_ns_per_byte", "overhead_power_mw")
+        return (
+            *(key for key in keys if getattr(self, key)),
+            *(("parameters",) if self.parameters else ()),
+        )
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Why it does not run that layer; ``None`` if it does."""
+        for rule in self.refuses:
+            if rule.holds_for(layer):
+                return rule.reason
+        if self.supports is not None and layer.kind not in self.supports:
+            return f"{self.engine} on {'+'.join(self.devices)} has no {layer.kind}"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkEntry:
+    """A path from one memory to another.
+
+    Attributes:
+        origin: Name of the memory that is read.
+        target: Name of the memory that is written.
+        setup_ms: Before the first byte.
+        bandwidth_bytes_per_s: Sustained; ``inf`` where the time does not grow with the size.
+        occupies: Names of devices that are busy meanwhile.
+        clock_device: The device whose clock step slows it down; ``None``: none does.
+        slower_by_clock: For each step of that device how many times the time at the last one.
+        basis: See the module.
+
+    Raises:
+        ValueError: A value is out of range or contradicts another.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = FROM_FILE
+
+    origin: str
+    target: str
+    setup_ms: float
+    bandwidth_bytes_per_s: float
+    occupies: tuple[str, ...] = ()
+    clock_device: str | None = None
+    slower_by_clock: tuple[float, ...] = ()
+    basis: Basis = ""
+
+    def __post_init__(self) -> None:
+        if self.origin == self.target:
+            raise ValueError(f"a link from {self.origin[:40]!r} to itself")
+        check_number("setup_ms", self.setup_ms)
+        if not self.bandwidth_bytes_per_s > 0:
+            raise ValueError(f"bandwidth_bytes_per_s = {self.bandwidth_bytes_per_s} is not above 0")
+        if (self.clock_device is None) != (not self.slower_by_clock):
+            raise ValueError("clock_device and slower_by_clock go together")
+        if any(not (isfinite(factor) and factor > 0) for factor in self.slower_by_clock):
+            raise ValueError("slower_by_clock has a factor that is not above 0")
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Keys that hold values."""
+        slower = ("slower_by_clock",) if self.slower_by_clock else ()
+        return ("setup_ms", "bandwidth_bytes_per_s", *slower)
