@@ -37,3 +37,7 @@ class SharedModels:
             if found is None:
                 found = self._models[key] = make()
             return found
+
+    def __len__(self) -> int:
+        """Models that somebody holds."""
+        return len(self._models)

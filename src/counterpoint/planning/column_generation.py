@@ -32,6 +32,10 @@ from counterpoint.planning.result import Segment
 TOLERANCE = 1e-5
 """The search ends when the bound is that close to the optimum over the lanes found."""
 
+COARSE_TOLERANCE = 1e-3
+"""The same where a lane takes long to price. The last lanes bring little and are most of the work;
+whole shares lose more."""
+
 MAX_PRICINGS = 300
 """The search ends after so many questions for a lane. The bound holds wherever it ends."""
 
@@ -121,6 +125,7 @@ def relax(
     *,
     max_pricings: int,
     max_latency_ns: int | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Relaxation:
     """The best mix of lanes and a bound on any mix.
 
@@ -129,6 +134,7 @@ def relax(
         price: Finds more.
         max_pricings: Asks it so many times at most.
         max_latency_ns: Of a frame alone, in the mean of the mix; ``None``: no limit.
+        tolerance: Ends when the bound is that close.
     """
     columns = {column.segments: column for column in start}
     quickest = min(start, key=lambda column: column.latency_ns)
@@ -141,7 +147,7 @@ def relax(
     smooth = True
     pricings = 0
     rates, prices = best_mix(tuple(columns.values()), max_latency_ns)
-    while pricings < max_pricings and bound_ns * sum(rates) < 1 - TOLERANCE:
+    while pricings < max_pricings and bound_ns * sum(rates) < 1 - tolerance:
         asked = prices if trusted is None or not smooth else _between(trusted, prices)
         answer = price({name: int(value * precision) for name, value in asked.items()})
         pricings += 1

@@ -8,13 +8,23 @@ from fractions import Fraction
 from functools import cached_property
 
 from counterpoint.errors import InternalError
-from counterpoint.planning.column_generation import Column, Pricing, Relaxation, relax
+from counterpoint.planning.column_generation import (
+    COARSE_TOLERANCE,
+    TOLERANCE,
+    Column,
+    Pricing,
+    Relaxation,
+    relax,
+)
 from counterpoint.planning.evaluator import evaluate
 from counterpoint.planning.lane_pricing import LanePricing
 from counterpoint.planning.latency import merged
 from counterpoint.planning.pipeline import best_pipeline
 from counterpoint.planning.result import Segment
 from counterpoint.planning.share_rounding import Shares, least_busy, whole_shares
+
+LARGE = 2000
+"""Layers times units from which the linear program is solved coarsely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,14 @@ class Search:
         """
         limit_ns = self.pricing.max_latency_ns
         start = [self.pricing.quickest, *self.singles]
-        loose = relax(start, self.pricing, max_pricings=self.max_pricings, max_latency_ns=limit_ns)
+        size = len(self.pricing.network.layers) * len(self.pricing.table.units)
+        loose = relax(
+            start,
+            self.pricing,
+            max_pricings=self.max_pricings,
+            max_latency_ns=limit_ns,
+            tolerance=COARSE_TOLERANCE if size > LARGE else TOLERANCE,
+        )
         if limit_ns is None:
             return loose
         within = [column for column in loose.columns if column.latency_ns <= limit_ns]
