@@ -37,7 +37,7 @@ from counterpoint.tuning.throughput import ThroughputResult
 from counterpoint.tuning.tune import is_coarser
 
 OURS = "counterpoint"
-RUN_NS = 400_000_000
+RUN_NS = 200_000_000
 SAME = 0.98
 """The noise band: two starts of one and the same contender differ by up to 2 % in the median."""
 
@@ -70,7 +70,7 @@ class Row:
         shown = "" if error is None else f"{error:+6.1%}"
         return (
             f"{self.network:18} {self.images_per_s:9.1f} {self.ratio:6.3f} {self.ratio_p10:6.3f} "
-            f"{self.ratio_p90:6.3f} {shown:>7}  {self.other}; batch {self.batch}: {self.plan}"
+            f"{self.ratio_p90:6.3f} {shown:>7}  {self.other}; {self.plan}"
         )
 
 
@@ -154,7 +154,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=[f"zoo:{name}" for name in DEFAULT_TEN])
     parser.add_argument("--precision", default=None)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--store", type=Path, default=None)
     options = parser.parse_args(argv)

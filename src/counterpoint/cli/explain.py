@@ -7,6 +7,7 @@ from counterpoint.cli.options import (
     MachineOptions,
     NetworkOptions,
     PlanOptions,
+    PlatformOptions,
     Precision,
     StoreOptions,
 )
@@ -18,6 +19,7 @@ def explain(
     network: NetworkOptions,
     plan: PlanOptions,
     machine: MachineOptions,
+    on: PlatformOptions,
     store: StoreOptions,
     precision: Precision = None,
     json: Json = False,
@@ -25,12 +27,14 @@ def explain(
     """Why a plan is as it is.
 
     What each layer costs where it runs, and what it would elsewhere. Costs come from the store;
-    what is missing there is measured.
+    what is missing there is measured. With -p, they are the platform's.
 
-    Example:
+    Examples:
       counterpoint explain model.onnx --plan model.plan.json
+      counterpoint explain recorded:alexnet -p khadas_vim3 --plan alexnet.plan.json
     """
     from counterpoint.cli.costing import cost_table
+    from counterpoint.cli.elsewhere import chosen_elsewhere, costs_of_plan
     from counterpoint.report.explanation import (
         explain as price,
     )
@@ -41,9 +45,15 @@ def explain(
     from counterpoint.schedule.plan import check_plan
 
     loaded = plan.load()
-    subject, here = network.load_for(loaded), machine.machine(loaded)
-    check_plan(loaded, subject, here.platform)
-    costs = cost_table(subject, here, store, precision, also=loaded.units)
+    elsewhere = on.load()
+    subject = network.load_for(loaded, elsewhere)
+    if elsewhere is not None:
+        units = chosen_elsewhere(elsewhere, machine, store, precision)
+        costs = costs_of_plan(elsewhere, subject, loaded, units)
+    else:
+        here = machine.machine(loaded)
+        check_plan(loaded, subject, here.platform)
+        costs = cost_table(subject, here, store, precision, also=loaded.units)
     explained = price(subject, costs, loaded)
     show(
         json,

@@ -17,7 +17,9 @@ from counterpoint.cli.devices import devices
 from counterpoint.cli.explain import explain
 from counterpoint.cli.inspect import inspect
 from counterpoint.cli.plan import plan
+from counterpoint.cli.platforms import platforms
 from counterpoint.cli.profile import profile
+from counterpoint.cli.reproduce import reproduce
 from counterpoint.cli.run import run
 from counterpoint.cli.simulate import simulate
 from counterpoint.cli.tune import tune
@@ -58,8 +60,9 @@ def counterpoint(
 
 
 app.callback(help=help_text(counterpoint))(counterpoint)
-for command in (devices, inspect, tune, run, profile, plan, simulate, explain, convert):
+for command in (devices, inspect, tune, run, profile, plan, simulate, explain, convert, reproduce):
     app.command(command.__name__)(verb(command))
+app.add_typer(platforms, name="platforms")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

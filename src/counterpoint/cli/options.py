@@ -17,9 +17,13 @@ if TYPE_CHECKING:  # heavy: loaded by the verb that needs it
     from counterpoint.costs.store import Store
     from counterpoint.network.graph import Network
     from counterpoint.planning.restriction import Fixed
+    from counterpoint.platform.file_content import PlatformFile
     from counterpoint.schedule.plan import Plan
 
 ZOO = "zoo:"
+RECORDED = "recorded:"
+
+ANY_CLOCK = "any"
 
 _MAX_MAPPING_BYTES = 2**18
 
@@ -57,7 +61,8 @@ class NetworkOptions:
         str | None,
         Argument(
             metavar="MODEL",
-            help="An .onnx, .prototxt or .cfg file, or zoo:NAME (zoo:squeezenet_v1.1).",
+            help="An .onnx, .prototxt or .cfg file, zoo:NAME (zoo:squeezenet_v1.1), or, with "
+            "-p, recorded:NAME.",
         ),
     ] = None
     model_option: Annotated[
@@ -107,16 +112,21 @@ class NetworkOptions:
 
     @property
     def path(self) -> Path | None:
-        """The model's file; ``None`` for one of the zoo."""
-        return None if self.name.startswith(ZOO) else Path(self.name)
+        """The model's file; ``None`` for one of the zoo or of a platform's records."""
+        return None if self.name.startswith((ZOO, RECORDED)) else Path(self.name)
 
     @property
     def stem(self) -> str:
         """What files that belong to the model are called."""
-        return self.name.removeprefix(ZOO) if self.path is None else self.path.stem
+        if self.path is not None:
+            return self.path.stem
+        return self.name.removeprefix(ZOO).removeprefix(RECORDED)
 
-    def load(self) -> Network:
+    def load(self, platform: PlatformFile | None = None) -> Network:
         """The network.
+
+        Args:
+            platform: Whose records ``recorded:NAME`` is looked up in.
 
         Raises:
             CounterpointError: It cannot be loaded, or an option does not fit it.
@@ -124,6 +134,8 @@ class NetworkOptions:
         from counterpoint.network.loading import load
 
         shapes = parse_shapes(self.shape or ())
+        if self.name.startswith(RECORDED):
+            return self._recorded(platform)
         if self.path is None and shapes:
             raise UserInputError("--shape is for model files: the zoo's networks have one size")
         return load(
@@ -135,7 +147,7 @@ class NetworkOptions:
             keep_batchnorm=self.keep_batchnorm,
         )
 
-    def load_for(self, plan: Plan) -> Network:
+    def load_for(self, plan: Plan, platform: PlatformFile | None = None) -> Network:
         """The network at the plan's batch, split as the plan has it.
 
         Raises:
@@ -143,7 +155,85 @@ class NetworkOptions:
         """
         from counterpoint.api import as_planned
 
-        return as_planned(self.load(), plan)
+        return as_planned(self.load(platform), plan)
+
+    def _recorded(self, platform: PlatformFile | None) -> Network:
+        from counterpoint.costs.stage_network import stage_network
+
+        if platform is None:
+            raise UserInputError(f"{self.name} is a platform's record: name the platform by -p")
+        given = {
+            "--weights": self.weights,
+            "--batch": self.batch,
+            "--shape": self.shape,
+            "--seed": self.seed,
+            "--keep-batchnorm": self.keep_batchnorm or None,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise UserInputError(f"{option} is for models: {self.name} is a table of stages")
+        return stage_network(platform, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOptions:
+    """Which machine, if it is not this one."""
+
+    platform: Annotated[
+        str | None,
+        Option(
+            "-p",
+            "--platform",
+            metavar="NAME|FILE",
+            help="A machine that is not here: one of 'counterpoint platforms', or a .toml file.",
+        ),
+    ] = None
+    clock: Annotated[
+        str | None,
+        Option(
+            "--clock",
+            metavar="DEVICE=STEP,...|any",
+            help="With -p: clock steps. 'any' lets the planner choose, as it does for energy; "
+            "else the highest.",
+        ),
+    ] = None
+
+    def load(self) -> PlatformFile | None:
+        """The platform; ``None``: this machine.
+
+        Raises:
+            UserInputError: Clocks without a platform.
+            PlatformFileError: There is no such platform, or its file cannot be used.
+        """
+        from counterpoint.platform.platform_file import load_platform
+
+        if self.platform is None:
+            if self.clock is not None:
+                raise UserInputError("--clock is for platforms: give one by -p")
+            return None
+        return load_platform(self.platform)
+
+    @property
+    def clocks(self) -> dict[str, int]:
+        """The steps that are given, by device.
+
+        Raises:
+            UserInputError: They have another form.
+        """
+        steps: dict[str, int] = {}
+        for item in (self.clock or "").split(","):
+            name, _, step = item.strip().partition("=")
+            if item.strip() in ("", ANY_CLOCK):
+                continue
+            if name in steps or not re.fullmatch(r"[0-9]{1,3}", step):
+                raise UserInputError(f"--clock {self.clock!r}: write it as CPU.0=3,GPU=4 or any")
+            steps[name] = int(step)
+        return steps
+
+    @property
+    def any_clock(self) -> bool:
+        """The user lets the planner choose the steps that are not given."""
+        return ANY_CLOCK in [item.strip() for item in (self.clock or "").split(",")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from counterpoint.cli.options import (
     MachineOptions,
     MappingOptions,
     NetworkOptions,
+    PlatformOptions,
     Precision,
     SharingOptions,
     StoreOptions,
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from counterpoint.costs.table import CostTable
     from counterpoint.network.graph import Network
     from counterpoint.planning.choose import Question
+    from counterpoint.platform.file_content import PlatformFile
 
 
 def plan(
     *,
     network: NetworkOptions,
     machine: MachineOptions,
+    on: PlatformOptions,
     store: StoreOptions,
     mapping: MappingOptions,
     objective: Annotated[
@@ -64,9 +67,11 @@ def plan(
       counterpoint plan model.onnx -o model.plan.json
       counterpoint plan model.onnx --map 'conv1..pool2=openvino,rest=onnxruntime'
       counterpoint plan model.onnx --objective throughput --cpu-groups 1,1
+      counterpoint plan recorded:alexnet -p khadas_vim3
     """
     from counterpoint.api import precisions_of
     from counterpoint.cli.costing import cost_table, with_frames_in_flight
+    from counterpoint.cli.elsewhere import chosen_elsewhere
     from counterpoint.planning.by_hand import plan_by_hand
     from counterpoint.planning.choose import Question
     from counterpoint.report.by_hand import by_hand_document, by_hand_tables
@@ -86,6 +91,20 @@ def plan(
         time_limit_s=time_limit,
         seed=solver_seed,
     )
+    elsewhere = on.load()
+    if elsewhere is not None:
+        _plan_elsewhere(
+            network.load(elsewhere),
+            elsewhere,
+            question,
+            on=on,
+            units=chosen_elsewhere(elsewhere, machine, store, precision),
+            mapping=mapping,
+            splitting=splitting,
+            output=output,
+            json=json,
+        )
+        return
     loaded, here = network.load(), machine.machine()
     units = chosen_units(loaded, here.platform.units, precisions_of(precision))
     fixed = mapping.fixed(loaded, [unit.name for unit in units])
@@ -112,6 +131,56 @@ def plan(
         json,
         lambda: by_hand_document(made, best, by_hand, written),
         lambda: [*by_hand_tables(loaded, made, by_hand), *told],
+    )
+
+
+def _plan_elsewhere(
+    network: Network,
+    platform: PlatformFile,
+    question: Question,
+    *,
+    on: PlatformOptions,
+    units: tuple[str, ...],
+    mapping: MappingOptions,
+    splitting: bool,
+    output: Path | None,
+    json: bool,
+) -> None:
+    """Plans for a platform that is not here, by its own costs."""
+    from counterpoint.api import Machine
+    from counterpoint.cli.costing import with_frames_in_flight
+    from counterpoint.costs.platform_costs import cost_table
+    from counterpoint.report.plans import plan_document, plan_tables
+    from counterpoint.schedule.plan_file import save_plan
+    from counterpoint.tuning.platform_plan import CLOCK_OBJECTIVES, plan_for_platform
+
+    there = Machine(platform.platform, {})
+    if splitting:
+        costs = cost_table(platform, network, on.clocks, units=units)
+        _plan_split(network, there, costs, question, output=output, json=json)
+        return
+    if on.any_clock and question.objective is Objective.THROUGHPUT:
+        raise UserInputError("--clock any is not for throughput: give the steps, CPU.0=3,GPU=4")
+    found = plan_for_platform(
+        network,
+        platform,
+        question,
+        clocks=on.clocks,
+        choose_clocks=on.any_clock or question.objective in CLOCK_OBJECTIVES,
+        units=units,
+        fixed=mapping.fixed(network, [unit.name for unit in platform.units]),
+    )
+    made = with_frames_in_flight(
+        network, there, found.table, found.planned, question.max_latency_ns
+    )
+    if output is not None:
+        save_plan(made, output)
+    written = None if output is None else str(output)
+    told = [f"written to {written}"] if written else []
+    show(
+        json,
+        lambda: plan_document(made, found.planned, written),
+        lambda: [*plan_tables(network, made, found.planned), *told],
     )
 
 

@@ -14,6 +14,7 @@ from counterpoint.cli.options import (
     MachineOptions,
     NetworkOptions,
     PlanOptions,
+    PlatformOptions,
     TraceFile,
 )
 from counterpoint.cli.output import check_writable, show
@@ -62,6 +63,15 @@ def run(
     *,
     network: NetworkOptions,
     plan: PlanOptions,
+    on: PlatformOptions,
+    time_scale: Annotated[
+        float | None,
+        Option(
+            "--time-scale",
+            metavar="X",
+            help="With -p: X times slower than that machine (default 1), for hosts that are slow.",
+        ),
+    ] = None,
     unit: Annotated[
         str | None,
         Option("--unit", metavar="UNIT", help="Without a plan: everything on this unit."),
@@ -98,11 +108,13 @@ def run(
 ) -> None:
     """Runs photographs or tensors by a plan.
 
-    Without --images and --tensors, -niter N times a seeded frame.
+    Without --images and --tensors, -niter N times a seeded frame. With -p, a machine that is not
+    here is emulated: this one computes, and each segment takes the time that it takes there.
 
     Examples:
       counterpoint run model.onnx --plan model.plan.json --images photos --preprocess imagenet
       counterpoint run model.onnx --unit openvino:CPU@fp32 -niter 100
+      counterpoint run recorded:alexnet -p khadas_vim3 --plan alexnet.plan.json -niter 100
     """
     import time
 
@@ -117,7 +129,7 @@ def run(
 
     if trace is not None:
         check_writable(trace)
-    subject, here, chosen = _what(network, plan, unit, cpu_groups)
+    subject, here, chosen = _what(network, plan, unit, cpu_groups, on=on, time_scale=time_scale)
     recipe = chosen_recipe(preprocess, network.path)
     frames = _frames(
         network=subject,
@@ -154,7 +166,7 @@ def run(
     ) as session:
         drive = run_together if together else run_one_by_one
         times = drive(session, frames, repeat, keep)
-        measured = session.trace()
+        measured, punctuality = session.trace(), session.punctuality()
     wall_ns = time.perf_counter_ns() - begin
     flat = tuple(taken for frame_ns in times.frame_ns for taken in frame_ns)
     if trace is not None and measured is not None:
@@ -173,15 +185,23 @@ def run(
         frames_per_s=times.frames_per_s,
         wall_ns=wall_ns,
         files=tuple(folder.written) if folder is not None else (),
+        punctuality=punctuality,
     )
     show(json, lambda: run_document(report), lambda: run_tables(report))
 
 
 def _what(
-    network: NetworkOptions, plan: PlanOptions, unit: str | None, cpu_groups: str | None
+    network: NetworkOptions,
+    plan: PlanOptions,
+    unit: str | None,
+    cpu_groups: str | None,
+    *,
+    on: PlatformOptions,
+    time_scale: float | None,
 ) -> tuple[Network, Machine, Plan]:
     """What runs, where and how."""
     from counterpoint.api import devices
+    from counterpoint.cli.emulating import emulated_run
     from counterpoint.tuning.planned import plan_on_unit
 
     if unit is not None and plan.plan is not None:
@@ -191,6 +211,14 @@ def _what(
             f"no plan: make one with 'counterpoint tune {network.name} -o plan.json' and give "
             "--plan plan.json, or run on one unit with --unit openvino:CPU@fp32"
         )
+    platform = on.load()
+    if platform is not None:
+        if cpu_groups is not None:
+            raise UserInputError("--cpu-groups is for this machine: a platform has its own devices")
+        scale = 1.0 if time_scale is None else time_scale
+        return emulated_run(network, plan, unit, platform, clocks=on.clocks, time_scale=scale)
+    if time_scale is not None:
+        raise UserInputError("--time-scale is for platforms: give one by -p")
     loaded = plan.load() if unit is None else None
     if unit is not None:
         subject = network.load()
@@ -211,6 +239,8 @@ def _frames(
     repeat: int,
 ) -> Iterator[NamedFrame]:
     from counterpoint.cli.frame_source import NamedFrame, image_frames, tensor_frames
+    from counterpoint.costs.stage_network import NoModel
+    from counterpoint.engines.emulated import zeros
     from counterpoint.tuning.frames import seeded_frame
 
     if images and tensors:
@@ -223,4 +253,7 @@ def _frames(
         raise UserInputError(
             "nothing to run: give --images, or --tensors, or -niter N for a seeded frame"
         )
+    if isinstance(network.source, NoModel):
+        blank = {spec.name: zeros(spec) for spec in network.inputs}
+        return iter([NamedFrame(("no image, no model",), blank)])
     return iter([NamedFrame(("seeded frame",), seeded_frame(network.inputs))])

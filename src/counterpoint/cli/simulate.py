@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
-from counterpoint.cli.options import Json, NetworkOptions, PlanOptions, TraceFile
+from counterpoint.cli.options import Json, NetworkOptions, PlanOptions, PlatformOptions, TraceFile
 from counterpoint.cli.output import check_writable, show
 
 
@@ -14,6 +14,7 @@ def simulate(
     *,
     network: NetworkOptions,
     plan: PlanOptions,
+    on: PlatformOptions,
     frames: Annotated[
         int,
         Option(
@@ -25,10 +26,12 @@ def simulate(
 ) -> None:
     """Runs a plan in virtual time.
 
-    By the times that it predicts; needs neither its machine nor its engines.
+    By the times that it predicts; needs neither its machine nor its engines. With -p, the plan must
+    be one for that platform.
 
-    Example:
+    Examples:
       counterpoint simulate model.onnx --plan model.plan.json --frames 1000
+      counterpoint simulate recorded:alexnet -p khadas_vim3 --plan alexnet.plan.json
     """
     from counterpoint.errors import PlanFileError
     from counterpoint.report.simulation import simulation_document, simulation_tables
@@ -41,8 +44,9 @@ def simulate(
     if trace is not None:
         check_writable(trace)
     loaded = plan.load()
-    platform = platform_of(loaded)
-    subject = network.load_for(loaded)
+    elsewhere = on.load()
+    platform = platform_of(loaded) if elsewhere is None else elsewhere.platform
+    subject = network.load_for(loaded, elsewhere)
     check_plan(loaded, subject, platform)
     predicted = predicted_graph(subject, loaded, platform)
     if predicted is None:

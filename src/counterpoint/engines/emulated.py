@@ -100,9 +100,6 @@ class EmulatedEngine:
     ) -> CompiledSegment:
         """See :class:`counterpoint.engines.protocol.Engine`. Profiles would be the host's: none."""
         if self._base is None:
-            for spec in segment.outputs:
-                if spec.shape is None:
-                    raise compile_failure(segment, unit, f"the shape of {spec.name!r} is not known")
             return ZerosSegment(segment)
         host = _host_unit(self._base, any(layer.quantised for layer in segment.layers))
         try:
@@ -148,7 +145,7 @@ class EmulatedSegment:
 
 
 class ZerosSegment:
-    """Returns zeros of the right shapes."""
+    """Returns zeros of the right shapes; see :func:`zeros`."""
 
     def __init__(self, segment: Subnetwork) -> None:
         self._segment = segment
@@ -160,7 +157,7 @@ class ZerosSegment:
         if len(inputs) != len(self._segment.inputs):
             raise ValueError(f"{len(inputs)} inputs instead of {len(self._segment.inputs)}")
         if outputs is None:
-            return [_zeros(spec) for spec in self._segment.outputs]
+            return [zeros(spec) for spec in self._segment.outputs]
         for buffer in outputs:
             buffer[...] = np.zeros((), buffer.dtype)
         return outputs
@@ -177,7 +174,8 @@ def _host_unit(base: Engine, quantised: bool) -> ComputeUnit:
     return ComputeUnit(base.name, (_HOST_CPU,), "int8" if quantised else "fp32", _ONE_THREAD)
 
 
-def _zeros(spec: TensorSpec) -> Tensor:
+def zeros(spec: TensorSpec) -> Tensor:
+    """A tensor of nothing but zeros, C-contiguous; a scalar where its shape is not known."""
     if spec.dtype == "bfloat16":
         import ml_dtypes  # numpy has no bfloat16 of its own
 

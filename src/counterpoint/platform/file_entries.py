@@ -9,87 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from math import isfinite, isnan
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, ClassVar
 
 from counterpoint.network.graph import Layer
-from counterpoint.platform.model import DeviceKind, Provenance
+from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word
+from counterpoint.platform.model import DeviceKind
 
-FROM_FILE: Mapping[str, object] = {"extra": "forbid", "strict": True}
-
-Basis = str | Mapping[str, str]
-
-LONGEST_MS = 1e9
-"""No single step takes 11 days; what claims to is damage."""
+OVERHEADS = (
+    "entry_ms",
+    "read_ms",
+    "read_ns_per_byte",
+    "write_ms",
+    "write_ns_per_byte",
+    "overhead_power_mw",
+)
+"""Keys of a unit that hold numbers of its own."""
 
 _DEVICE = re.compile(r"(CPU|GPU|NPU)(\.[0-9]{1,6})?")
-_WORD = re.compile(r"[A-Za-z0-9_.+/ -]{1,80}")
 _STEPS = 64
-
-
-def check_word(key: str, text: str) -> None:
-    """Names end up in unit names, file names and tables: letters, digits and ``_.+/ -`` only.
-
-    Raises:
-        ValueError: Another character, or too long.
-    """
-    if not _WORD.fullmatch(text):
-        raise ValueError(f"{key} = {text[:40]!r}: use letters, digits and _.+/- only")
-
-
-def check_number(key: str, value: float | None, *, most: float = LONGEST_MS) -> None:
-    """A number that is there is not negative and not absurd.
-
-    Raises:
-        ValueError: It is.
-    """
-    if value is not None and (isnan(value) or value < 0 or value > most):
-        raise ValueError(f"{key} = {value} is not between 0 and {most:g}")
-
-
-def provenance(basis: Basis, key: str) -> tuple[Provenance, str] | None:
-    """What kind of value a key's is and the key of its source; ``None`` where nothing is said.
-
-    Raises:
-        ValueError: It has another form.
-    """
-    text = basis if isinstance(basis, str) else basis.get(key, basis.get("*", ""))
-    if not text:
-        return None
-    tag, _, source = text.partition(" ")
-    known = [str(item) for item in Provenance]
-    if tag not in known or not source:
-        raise ValueError(
-            f"basis = {text[:60]!r}: write 'measured SOURCE', 'datasheet SOURCE' or "
-            "'assumed SOURCE'"
-        )
-    return Provenance(tag), source
-
-
-def check_basis(entry: Any, valued: tuple[str, ...], sources: Mapping[str, str]) -> None:
-    """Every value has a tag, and a source that the file lists.
-
-    Args:
-        entry: Of the file; has ``basis``.
-        valued: Names of its keys that hold values and are not left out.
-        sources: The file's.
-
-    Raises:
-        ValueError: A tag or source is missing or unknown, or the basis names a key that is not.
-    """
-    basis: Basis = entry.basis
-    if not isinstance(basis, str):
-        known = {item.name for item in fields(entry)} | {"*"}
-        for key in basis:
-            if key not in known:
-                raise ValueError(f"basis names the unknown key {key[:40]!r}")
-    for key in valued:
-        found = provenance(basis, key)
-        if found is None:
-            raise ValueError(f"{key} has no basis: say 'measured', 'datasheet' or 'assumed'")
-        if found[1] not in sources:
-            raise ValueError(f"basis names the source {found[1][:40]!r}, which is not in [sources]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +146,10 @@ class UnitEntry:
         clock_devices: Devices whose clock step decides its times; of those that are not its own
             at most one (the host of a GPU).
         entry_ms: Fixed time of one call.
-        read_ns_per_byte: Bringing in a tensor, on the unit's devices.
-        write_ns_per_byte: The way back.
+        read_ms: Bringing in a tensor, on the unit's devices: fixed time.
+        read_ns_per_byte: And what its size adds.
+        write_ms: The way back: fixed time.
+        write_ns_per_byte: And what the size adds.
         overhead_power_mw: Drawn above idle while it enters, reads or writes.
         supports: Kinds of layers that it runs; ``None``: all that no refusal names.
         refuses: What it does not run, and why.
@@ -228,7 +169,9 @@ class UnitEntry:
     settings: Mapping[str, str] = field(default_factory=dict)
     clock_devices: tuple[str, ...] = ()
     entry_ms: float = 0.0
+    read_ms: float = 0.0
     read_ns_per_byte: float = 0.0
+    write_ms: float = 0.0
     write_ns_per_byte: float = 0.0
     overhead_power_mw: float | None = None
     supports: tuple[str, ...] | None = None
@@ -245,10 +188,8 @@ class UnitEntry:
         for key, value in self.settings.items():
             check_word("settings", key)
             check_word("settings", value)
-        check_number("entry_ms", self.entry_ms)
-        check_number("read_ns_per_byte", self.read_ns_per_byte)
-        check_number("write_ns_per_byte", self.write_ns_per_byte)
-        check_number("overhead_power_mw", self.overhead_power_mw)
+        for key in OVERHEADS:
+            check_number(key, getattr(self, key))
         if len(self.clock_devices) - len(set(self.clock_devices) & set(self.devices)) > 1:
             raise ValueError("clock_devices names more than one device of other units")
         if self.parameters and self.model is None:
@@ -264,9 +205,8 @@ class UnitEntry:
     @property
     def valued(self) -> tuple[str, ...]:
         """Keys that hold values."""
-        keys = ("entry_ms", "read_ns_per_byte", "write_ns_per_byte", "overhead_power_mw")
         return (
-            *(key for key in keys if getattr(self, key)),
+            *(key for key in OVERHEADS if getattr(self, key)),
             *(("parameters",) if self.parameters else ()),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from counterpoint.platform.file_entries import FROM_FILE, Basis, check_number, check_word
+from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

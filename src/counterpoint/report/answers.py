@@ -14,6 +14,7 @@ from counterpoint.report.document import JSON, Document, document, finite
 from counterpoint.report.layers import shape_text
 from counterpoint.report.quantities import count, duration, number
 from counterpoint.report.tables import add_row, facts, table
+from counterpoint.schedule.pace import Punctuality
 
 MOST_BOXES_SHOWN = 20
 
@@ -74,6 +75,7 @@ class RunReport:
         frames_per_s: Sustained; reading files excluded where frames ran one by one.
         wall_ns: From the first file to the last answer, everything included.
         files: What was written.
+        punctuality: How well this host kept up with an emulated machine; ``None``: it ran here.
     """
 
     network: str
@@ -83,6 +85,7 @@ class RunReport:
     frames_per_s: float
     wall_ns: int
     files: tuple[str, ...] = ()
+    punctuality: Punctuality | None = None
 
 
 def run_document(report: RunReport) -> Document:
@@ -103,6 +106,7 @@ def run_document(report: RunReport) -> Document:
             "frames_per_s": finite(report.frames_per_s),
             "wall_ns": report.wall_ns,
             "files": list(report.files),
+            "emulation": None if report.punctuality is None else asdict(report.punctuality),
         },
     )
 
@@ -121,10 +125,23 @@ def run_tables(report: RunReport) -> list[RenderableType]:
         ("throughput", f"{count(report.frames_per_s)} frames/s"),
         ("in all", f"{duration(report.wall_ns)}, reading included"),
     ]
+    if report.punctuality is not None:
+        rows.append(("emulated", _kept_up(report.punctuality)))
     if report.files:
         more = f" and {len(report.files) - 1} more" if len(report.files) > 1 else ""
         rows.append(("written", f"{report.files[0]}{more}"))
     return [*_answer_tables(report.answers), "", facts(rows)]
+
+
+def _kept_up(kept: Punctuality) -> str:
+    """How far the times can be trusted."""
+    told = [f"time scale {kept.time_scale:g}"] if kept.time_scale != 1 else []
+    told.append(f"latest end {duration(kept.worst_lag_ns)} late")
+    if kept.overruns:
+        needed = kept.least_time_scale
+        remedy = "" if needed is None else f"; none would at --time-scale {1.01 * needed:.2g}"
+        told.append(f"{kept.overruns} of {kept.runs} runs took too long here{remedy}")
+    return ", ".join(told)
 
 
 def _answer_tables(answers: Sequence[Answer]) -> list[RenderableType]:

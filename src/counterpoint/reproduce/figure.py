@@ -69,10 +69,14 @@ class Figure:
 
     @property
     def error(self) -> float | None:
-        """Of the prediction, as a part of the published value: positive when it is more."""
-        if self.model is None or not self.published:
+        """Of the prediction: a part of the published value, or points where the unit is ``%``.
+        Positive when the prediction is more.
+        """
+        if self.model is None or self.published is None:
             return None
-        return self.model / self.published - 1
+        if self.unit == "%":
+            return self.model - self.published
+        return self.model / self.published - 1 if self.published else None
 
     @property
     def judged(self) -> float | None:

@@ -5,36 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
+from counterpoint.costs.stage_network import NoModel
 from counterpoint.costs.table import CostTable, UnitCosts
-from counterpoint.errors import UserInputError
 from counterpoint.network.graph import Layer, Network, TensorSpec
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind, Link, Platform, Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class StagesOnly:
-    """The graph source of a network that nobody gave us."""
-
-    name: str
-
-    def write_onnx(
-        self, nodes: Sequence[int], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
-    ) -> Path:
-        """There is nothing to write.
-
-        Raises:
-            UserInputError: Always.
-        """
-        raise UserInputError(
-            f"{self.name} is known by the times of its stages alone: it can be planned and "
-            "simulated, but not run"
-        )
-
-    def node_labels(self, node: int) -> tuple[str, ...]:
-        """No engine runs it."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +86,17 @@ def staged_network(name: str, stages: Sequence[Stage]) -> Network:
         layers=layers,
         tensors=specs,
         content_hash=sha256(structure.encode()).hexdigest(),
-        source=StagesOnly(name),
+        source=NoModel(name),
     )
 
 
 def device_unit(
-    engine: str, name: str, kind: DeviceKind, *, own_memory: bool = False
+    engine: str,
+    name: str,
+    kind: DeviceKind,
+    *,
+    own_memory: bool = False,
+    cores: tuple[int, ...] = (),
 ) -> ComputeUnit:
     """A unit with a device of its own, fp32.
 
@@ -125,9 +105,10 @@ def device_unit(
         name: Of the device.
         kind: Of the device.
         own_memory: Tensors have to be moved to it; otherwise it shares the host's memory.
+        cores: Of a CPU that is one of several.
     """
     memory = name if own_memory else "host"
-    return ComputeUnit(engine, (Device(name, kind, memory, description=name),), "fp32")
+    return ComputeUnit(engine, (Device(name, kind, memory, cores),), "fp32")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

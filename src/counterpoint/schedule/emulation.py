@@ -6,11 +6,12 @@ the devices on both of its sides do something else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from counterpoint.engines.protocol import Tensor
+import numpy as np
+
 from counterpoint.errors import PlanFileError
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Platform
@@ -18,7 +19,7 @@ from counterpoint.schedule.dispatch_graph import DispatchGraph, SegmentNode
 from counterpoint.schedule.pace import Pace
 from counterpoint.schedule.plan import LinkTransfer, Plan
 from counterpoint.schedule.predicted import predicted_graph
-from counterpoint.schedule.wiring import LaneWiring, Step
+from counterpoint.schedule.wiring import LaneWiring, Slots, Step
 
 
 def emulated(
@@ -49,47 +50,79 @@ def emulated(
     graph, durations_ns = predicted
     free = tuple(tuple(replace(node, cores=()) for node in nodes) for nodes in graph.lanes)
     transfers = plan.prediction.transfers or ((),) * len(lanes)
-    paced = []
-    for lane, nodes, times_ns, moved in zip(lanes, free, durations_ns, transfers, strict=True):
-        places = segment_places(len(lane.steps), moved)
-        steps = [
-            _transfer(pace, node, time_ns) for node, time_ns in zip(nodes, times_ns, strict=True)
-        ]
-        for step, place in zip(lane.steps, places, strict=True):
-            steps[place] = _paced(step, pace, nodes[place], times_ns[place])
-        paced.append(replace(lane, steps=tuple(steps)))
-    return replace(graph, lanes=free), tuple(paced)
+    paced = tuple(map(partial(_paced, pace), lanes, free, durations_ns, transfers))
+    return replace(graph, lanes=free), paced
 
 
 def segment_places(segments: int, transfers: Sequence[LinkTransfer]) -> tuple[int, ...]:
-    """Which nodes of a predicted lane are its segments: behind each one's own transfers."""
+    """Which nodes of a predicted lane are its segments: each is behind its own transfers."""
     targets = [transfer.target for transfer in transfers if transfer.target is not None]
     return tuple(
         position + sum(target <= position for target in targets) for position in range(segments)
     )
 
 
-def _paced(step: Step, pace: Pace, node: SegmentNode, time_ns: int) -> Step:
-    """A segment's step that takes its time."""
-
-    def run(inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None) -> Sequence[Tensor]:
-        return pace.run(node.devices, time_ns, partial(step.run, inputs, outputs))
-
-    return Step(
-        run=run,
-        reads=step.reads,
-        writes=step.writes,
-        lends=step.lends,
-        name=step.name,
-        layer=step.layer,
-        unit=step.unit,
+def _paced(
+    pace: Pace,
+    lane: LaneWiring,
+    nodes: Sequence[SegmentNode],
+    times_ns: Sequence[int],
+    transfers: Sequence[LinkTransfer],
+) -> LaneWiring:
+    """A lane with a step for each node, and behind its tensors a slot for the end of each."""
+    places = segment_places(len(lane.steps), transfers)
+    computing = dict(zip(places, lane.steps, strict=True))
+    first_end = len(lane.readers)
+    steps = tuple(
+        _PacedStep(
+            computing.get(index),
+            node,
+            partial(pace.run, node.devices, time_ns),
+            end=first_end + index,
+            waits=tuple(first_end + earlier for earlier in node.predecessors),
+        )
+        for index, (node, time_ns) in enumerate(zip(nodes, times_ns, strict=True))
+    )
+    return replace(
+        lane,
+        steps=steps,
+        readers=(*lane.readers, *[0] * len(nodes)),
+        pools=(*lane.pools, *[None] * len(nodes)),
     )
 
 
-def _transfer(pace: Pace, node: SegmentNode, time_ns: int) -> Step:
-    """A transfer's step, in which nothing happens but time: memories of the host are one."""
+class _PacedStep(Step):
+    """A segment that takes its time, or a transfer, in which nothing else happens: here all memory
+    is one.
+    """
 
-    def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        return pace.run(node.devices, time_ns, tuple)
+    __slots__ = ("_compute", "_end", "_take", "_waits")
 
-    return Step(run=run, reads=(), writes=(), lends=None, name=node.name, layer="", unit=node.unit)
+    def __init__(
+        self,
+        computing: Step | None,
+        node: SegmentNode,
+        take: Callable[..., int],
+        *,
+        end: int,
+        waits: tuple[int, ...],
+    ) -> None:
+        super().__init__(
+            run=tuple if computing is None else computing.run,
+            reads=() if computing is None else computing.reads,
+            writes=() if computing is None else computing.writes,
+            lends=None if computing is None else computing.lends,
+            name=node.name,
+            layer="" if computing is None else computing.layer,
+            unit=node.unit,
+        )
+        self._compute = None if computing is None else computing.advance
+        self._take = take
+        self._end = end
+        self._waits = waits
+
+    def advance(self, slots: Slots) -> None:
+        """See :class:`Step`. The end on the emulated machine goes into a slot of its own."""
+        after_ns = [int(slots[slot]) for slot in self._waits]  # type: ignore[arg-type]
+        compute = None if self._compute is None else partial(self._compute, slots)
+        slots[self._end] = np.asarray(self._take(compute, after_ns))

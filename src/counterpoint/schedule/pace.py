@@ -1,34 +1,31 @@
 """The time of a machine that is not here, on this machine's clock.
 
-A run begins when it is called, and is over when its predicted time has passed. Clocks oversleep
-and threads wake late, so a device that gets its next segment at once begins it when the last
-one should have ended, not when it did: errors do not add up.
+A run is over when its predicted time has passed since it began. Clocks oversleep and threads wake
+late, so it began when the emulated machine would have begun it: when what it waited for should
+have ended. Errors do not add up.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TypeVar
 
 from counterpoint.errors import UserInputError
 
 MAX_TIME_SCALE = 1e6
 """A microsecond becomes a second; beyond that nobody waits."""
 
-AT_ONCE_NS = 500_000
-"""A device that is given a segment within this time of its last one's return had it waiting. Own
-measurement: a device thread takes its next segment within 10 to 100 us, on a busy host within a
-millisecond. One that was idle for less than this may begin so much too early."""
+AT_ONCE_NS = 1_000_000
+"""A device that is given a frame's first segment within this time of its last return had the frame
+waiting. Well above what its thread needs to take it, and short beside segments: a device that was
+idle for less than this begins so much too early. Assumed."""
 
 SPIN_NS = 200_000
 """The end of a wait, in which the thread only yields: a sleep is late by Linux's timer slack of 50
 us (prctl(2), PR_SET_TIMERSLACK) and by the time that waking takes."""
-
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,16 @@ class Punctuality:
     """How well this host kept up with the machine that it emulates.
 
     Attributes:
+        time_scale: Wall-clock time over emulated time.
         runs: Of segments and transfers.
-        overruns: Runs whose true computation took longer here than they should take there. The
+        overruns: Segments whose true computation took longer here than they should take there; the
             emulated machine was slower than predicted by what is missing.
         worst_lag_ns: The longest that a run ended later than it should have, overruns included.
         least_time_scale: The least scale at which no run of these would have been an overrun;
             ``None`` before the first run, or where no time is predicted.
     """
 
+    time_scale: float
     runs: int
     overruns: int
     worst_lag_ns: int
@@ -83,20 +82,38 @@ class Pace:
         self._runs = self._overruns = self._worst_lag_ns = 0
         self._least_time_scale: float | None = None
 
-    def run(self, devices: tuple[str, ...], time_ns: int, compute: Callable[[], _Made]) -> _Made:
+    def run(
+        self,
+        devices: Sequence[str],
+        time_ns: int,
+        compute: Callable[[], object] | None,
+        after_ns: Sequence[int] = (),
+    ) -> int:
         """Computes, and returns when the time has passed.
 
         Args:
             devices: Names of those that are busy meanwhile.
             time_ns: How long they are, on the emulated machine.
-            compute: What is returned; whatever it raises is raised at once.
+            compute: What the host does in this time; whatever it raises is raised at once. ``None``
+                where time passes and nothing else.
+            after_ns: What this function returned for everything that the run waited for; nothing
+                for a frame's first.
+
+        Returns:
+            When the run should have ended, on the clock; when it did, where the computation took
+            too long.
         """
         called_ns = self._clock()
-        due_ns = self._start_ns(devices, called_ns) + round(time_ns * self.time_scale)
-        made = compute()
-        computed_ns = self._clock() - called_ns
+        ends_ns = due_ns = self._start_ns(devices, after_ns, called_ns) + round(
+            time_ns * self.time_scale
+        )
+        computed_ns = 0
+        if compute is not None:
+            compute()
+            computed_ns = self._clock() - called_ns
         overrun = computed_ns > time_ns * self.time_scale
-        ends_ns = max(due_ns, called_ns + computed_ns) if overrun else due_ns
+        if overrun:
+            ends_ns = called_ns + computed_ns
         self._wait_until(ends_ns)
         returned_ns = self._clock()
         for device in devices:
@@ -105,22 +122,29 @@ class Pace:
             self._runs += 1
             self._overruns += overrun
             self._worst_lag_ns = max(self._worst_lag_ns, returned_ns - due_ns)
-            if time_ns:
+            if compute is not None and time_ns:
                 needed = computed_ns / time_ns
                 self._least_time_scale = max(self._least_time_scale or 0.0, needed)
-        return made
+        return ends_ns
 
     def punctuality(self) -> Punctuality:
         """Of all runs so far."""
         with self._lock:
             return Punctuality(
-                self._runs, self._overruns, self._worst_lag_ns, self._least_time_scale
+                self.time_scale,
+                self._runs,
+                self._overruns,
+                self._worst_lag_ns,
+                self._least_time_scale,
             )
 
-    def _start_ns(self, devices: tuple[str, ...], called_ns: int) -> int:
-        """When a run that is called now begins: at its devices' last end if it waited for that."""
-        ends = [self._last[device] for device in devices if device in self._last]
-        ended_ns, returned_ns = max(ends, key=lambda end: end[1], default=(called_ns, called_ns))
+    def _start_ns(self, devices: Sequence[str], after_ns: Sequence[int], called_ns: int) -> int:
+        """When a run that is called now began on the emulated machine; never later than now."""
+        last = [self._last[device] for device in devices if device in self._last]
+        if after_ns:
+            return max((*after_ns, *(ended_ns for ended_ns, _ in last)))
+        # When its frame arrived nobody knows: with the call, or while its devices were busy.
+        ended_ns, returned_ns = max(last, key=lambda end: end[1], default=(called_ns, called_ns))
         return ended_ns if called_ns - returned_ns <= AT_ONCE_NS else called_ns
 
     def _wait_until(self, time_ns: int) -> None:

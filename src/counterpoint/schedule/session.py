@@ -80,7 +80,7 @@ class Session:
             undo.callback(self._executor.close)
             # Also when a session that nobody closed is collected, or the program ends.
             self._finalizer = weakref.finalize(self, undo.pop_all().close)
-        self._single = None if trace else self._executor.only_step
+        self._single = None if trace or pace else self._executor.only_step
         self._run = _runner(self._frames, self._executor, self._single)
 
     def run(self, output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Tensor]:

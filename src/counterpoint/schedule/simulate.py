@@ -83,11 +83,11 @@ def simulate(
         raise InternalError("simulate: one duration for each segment of each lane expected")
     if frames < 1 or arrival_interval_ns < 0 or any(min(row) < 0 for row in durations_ns):
         raise InternalError("simulate: a negative time, or no frame")
-    return _Simulator(graph, durations_ns, frames, arrival_interval_ns, record).run()
+    return Simulator(graph, durations_ns, frames, arrival_interval_ns, record).run()
 
 
-class _Simulator:
-    """State of one simulation.
+class Simulator:
+    """State of one simulation; use :func:`simulate`.
 
     Attributes:
         queue: Heap of ``(time, serial, frame, segment)``: the ends of running segments and, where
@@ -124,6 +124,7 @@ class _Simulator:
         self.spans: list[Span] | None = [] if record else None
 
     def run(self) -> Simulation:
+        """All frames, from the first arrival to the last end."""
         handle, queue = self.dispatcher.handle, self.queue
         now = 0
         self.hand_over(now)
@@ -175,6 +176,7 @@ class _Simulator:
         return done
 
     def finish(self, command: FrameDone, now: int) -> None:
+        """Counts a frame that is done."""
         latency_ns = now - self.arrived_ns.pop(command.frame)
         self.latency_sum_ns += latency_ns
         self.latency_high_ns = max(self.latency_high_ns, latency_ns)
@@ -185,6 +187,7 @@ class _Simulator:
         self.lane_frames[command.lane] += 1
 
     def result(self, now: int) -> Simulation:
+        """Sums up, the last frame being done."""
         if self.first_done_ns is None or self.latency_low_ns is None:
             raise InternalError("simulate: no frame finished")
         busy_ns = dict.fromkeys(self.graph.devices, 0)

@@ -42,6 +42,11 @@ class StreamedPlan:
     interval_ns: int
 
     @property
+    def title(self) -> str:
+        """Label and batch."""
+        return f"{self.label}, batch {self.batch}"
+
+    @property
     def image_ns(self) -> float:
         """Mean time for one image."""
         return self.interval_ns / self.batch

@@ -54,15 +54,19 @@ one is tried."""
 HOPELESS = 1.25
 """What took so many times as long as the best at one batch is not tried at the next."""
 
-LONGEST_FRAME_NS = 2_000_000_000
+LONGEST_FRAME_NS = 1_000_000_000
 """No batch is tried whose frame would take longer."""
 
 MAX_MIXES = 3
 """Plan, stream, correct at most so often."""
 
-FINALISTS = 3
-CLOSE = 1.1
-"""At most so many of the fastest run in turn, and none that took so many times as long."""
+FINALISTS = 5
+CLOSE = 1.5
+"""At most so many of the fastest run in turn, and none that took so many times as long: streams are
+timed one after the other, and a machine may have changed its speed between them."""
+
+CLOSE_BATCH = 1.15
+"""Of plans that differ in their batch alone, those that took no more than so many times as long."""
 
 RUN_NS = 200_000_000
 """A run of a finalist takes about so long; a turn has two of them, of which the last counts."""
@@ -333,14 +337,16 @@ class _Tuner:
         batch = self.meter.own_batch if best is None else best.batch
         network = self.meter.at(batch)
         profiler = Profiler(
-            network,
+            self.network,
             self.platform,
             self.engines,
             self.store,
             progress=self.progress,
             settings=self.settings,
         )
-        table = profiler.table(self.units)
+        # Layers share the time of a larger batch as they share that of one image, nearly; the
+        # streams at that batch say how much it is in all.
+        table = replace(profiler.table(self.units), network_hash=network.content_hash)
         for streamed in [plan for plan in self.streamed if plan.batch == batch]:
             table = _corrected(network, table, streamed.plan)
         self.progress.begin("planning", MAX_MIXES)
@@ -393,8 +399,9 @@ class _Tuner:
                 len(verified) == FINALISTS or streamed.image_ns > CLOSE * ranked[0].image_ns
             ):
                 break
-            if any(streamed.label == other.label for other, _ in verified):
-                continue  # the same at another batch, and slower
+            alike = [other for other, _ in verified if other.label == streamed.label]
+            if alike and streamed.image_ns > CLOSE_BATCH * alike[0].image_ns:
+                continue
             verification = self._verify(streamed)
             if verification.passed:
                 verified.append((streamed, verification))
@@ -404,8 +411,8 @@ class _Tuner:
                 + "; ".join(self.rejected)
             )
         comparison, images = self._compare([plan for plan, _ in verified], modes)
-        winner, verification = min(verified, key=lambda pair: comparison.relative(pair[0].label))
-        samples = comparison.samples[winner.label]
+        winner, verification = min(verified, key=lambda pair: comparison.relative(pair[0].title))
+        samples = comparison.samples[winner.title]
         per_frame = images // winner.batch
         measured = Measurement(
             samples.median_ns // per_frame,
@@ -430,7 +437,7 @@ class _Tuner:
             installed=tuple(self.modes.values()),
             comparison=comparison,
             images=images,
-            winner=winner.label,
+            winner=winner.title,
             verification=verification,
             rejected=tuple(self.rejected),
             time_spent_ns=time.perf_counter_ns() - begin_ns,
@@ -456,7 +463,7 @@ class _Tuner:
         frames = max(2, round(RUN_NS / (slowest * whole)))
         images = frames * whole
         contenders: dict[str, Contender] = {
-            plan.label: plan_stream(
+            plan.title: plan_stream(
                 plan.network,
                 plan.plan,
                 engines=self.engines,

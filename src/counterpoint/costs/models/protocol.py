@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from counterpoint.errors import InternalError
-from counterpoint.network.graph import Layer
+from counterpoint.network.graph import Layer, Network
+
+FLOAT32_BYTES = 4
 
 
 class Bound(StrEnum):
@@ -45,6 +47,31 @@ class LayerModel(Protocol):
         ...
 
 
+@runtime_checkable
+class NetworkModel(LayerModel, Protocol):
+    """A model in which a layer's cost depends on its neighbours, as with fused pooling."""
+
+    def network_costs(self, network: Network) -> tuple[Cost | str, ...]:
+        """As :meth:`LayerModel.cost`, of each layer of the network as part of the whole."""
+        ...
+
+
+def layer_costs(model: LayerModel, network: Network) -> tuple[Cost | str, ...]:
+    """Cost or refusal of each layer, neighbours taken into account where the model does that."""
+    if isinstance(model, NetworkModel):
+        return model.network_costs(network)
+    return tuple(model.cost(layer) for layer in network.layers)
+
+
 def energy_pj(time_ns: int, power_mw: int | None) -> int | None:
     """A milliwatt for a nanosecond is a picojoule; unknown power is unknown energy."""
     return None if power_mw is None else time_ns * power_mw
+
+
+def item_scale(layer: Layer, item_bytes: int) -> float:
+    """By what the layer's bytes are to be multiplied when a unit keeps items in ``item_bytes``.
+
+    A layer's bytes are those of the network's file: float32, or already int8 where the network
+    itself quantises.
+    """
+    return 1.0 if layer.quantised else item_bytes / FLOAT32_BYTES
