@@ -81,7 +81,6 @@ def images_per_s(result: ThroughputResult, label: str) -> float:
 
 def throughput_verdict(result: ThroughputResult) -> str:
     """What is best here, and by how much against the engines' own modes."""
-    plan = result.plan
     said = [f"{result.winner} is best: {count(images_per_s(result, result.winner))} images/s."]
     for mode in result.installed:
         ratio, low, high = result.comparison.ratio(mode.label, result.winner)
