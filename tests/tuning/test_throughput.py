@@ -136,7 +136,7 @@ def test_the_engines_own_modes_run_the_same_images() -> None:
     result = tuned(WithMode("quick"), batches=(1, 4), method="single")
     (mode,) = result.installed
     assert mode.label == "quick own mode"
-    assert set(result.comparison.samples) == {result.winner, mode.label}
+    assert {result.winner, mode.label} <= set(result.comparison.samples)
     assert result.images % 4 == 0
 
 
