@@ -19,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import counterpoint as cp
@@ -31,8 +30,9 @@ from counterpoint.network.graph import Network
 from counterpoint.network.zoo import DEFAULT_TEN
 from counterpoint.tuning.contenders import compare_in_turn
 from counterpoint.tuning.frames import seeded_frame
+from counterpoint.tuning.installed_modes import InstalledModes
 from counterpoint.tuning.progress import Silence
-from counterpoint.tuning.streams import installed_stream, plan_stream, stream_plan
+from counterpoint.tuning.streams import plan_stream, stream_plan
 from counterpoint.tuning.throughput import ThroughputResult
 from counterpoint.tuning.tune import is_coarser
 
@@ -130,21 +130,12 @@ def _modes(
     images: int,
     precision: str | None,
 ) -> dict[str, Contender]:
-    makers = {
-        f"{engine.name} {label}": make
-        for engine in machine.engines.values()
-        for label, make in engine.throughput_modes(
-            any_precision=is_coarser(precisions_of(precision))
-        ).items()
-    }
+    modes = InstalledModes(machine.engines, any_precision=is_coarser(precisions_of(precision)))
     found: dict[str, Contender] = {}
     for mode in result.installed:
         batched = network if mode.batch == 1 else with_batch(network, mode.batch)
-        found[mode.label] = installed_stream(
-            batched,
-            partial(makers[mode.label], batched),
-            seeded_frame(batched.inputs, 1),
-            images // mode.batch,
+        found[mode.label] = modes.contender(
+            mode, batched, seeded_frame(batched.inputs, 1), frames=images // mode.batch
         )
     return found
 

@@ -113,6 +113,28 @@ def test_tune_names_its_plan_after_the_model(
     assert list(tmp_path.iterdir()) == [tmp_path / "tiny.plan.json"]
 
 
+def test_tune_for_throughput_and_run_at_the_plans_batch(
+    call: Call, model: Path, store: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fast.json"
+    words = ["--objective", "throughput", "--batches", "2", "-d", "onnxruntime", "-o", path]
+    content = document(call, "tune", model, "--store", store, *words)
+    made = load_plan(path)
+    assert made.objective == "throughput"
+    assert content["batch"] == made.batch == 2
+    assert content["images_per_s"] > 0
+    labels = {row["label"] for row in content["comparison"]}
+    assert {"onnxruntime one session", "onnxruntime a session for each core"} & labels
+    assert content["verification"]["passed"]
+    ran = document(call, "run", model, "--plan", path, "-niter", "5")
+    assert ran["frames_per_s"] > 0
+    simulated = document(call, "simulate", model, "--plan", path, "--frames", "20")
+    assert simulated["frames"] == 20
+    refused = call("tune", model, "--method", "replicate", "-o", tmp_path / "no.json")
+    assert refused.status == 2
+    assert "--objective throughput" in refused.err
+
+
 def test_tune_verifies_with_the_users_own_photographs(
     call: Call, model: Path, store: Path, tmp_path: Path, photographs: Path
 ) -> None:

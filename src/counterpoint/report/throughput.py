@@ -9,6 +9,7 @@ from counterpoint.report.document import JSON, Document, document, finite
 from counterpoint.report.plans import bound_sentence, plan_body, planned_body, segment_tables
 from counterpoint.report.quantities import count, duration, factor, percent
 from counterpoint.report.tables import add_row, facts, table
+from counterpoint.report.tuning import error_sentence, verification_body
 from counterpoint.tuning.throughput import ThroughputResult
 
 
@@ -44,12 +45,7 @@ def throughput_document(result: ThroughputResult, path: str, frames: str) -> Doc
                 {"label": plan.label, "batch": plan.batch, "image_ns": round(plan.image_ns)}
                 for plan in result.streamed
             ],
-            "verification": {
-                "frames": frames,
-                "relative_error": finite(result.verification.relative_error),
-                "tolerance": result.verification.tolerance,
-                "passed": result.verification.passed,
-            },
+            "verification": verification_body(result.verification, frames),
             "rejected": list(result.rejected),
             "tuning_ns": result.time_spent_ns,
             "file": path,
@@ -154,14 +150,9 @@ def _details(result: ThroughputResult, path: str, frames: str) -> list[tuple[str
         )
     if result.planned is not None:
         rows.append(("bound", bound_sentence(result.planned)))
-    error = verification.relative_error
-    shown = "not finite" if error is None else f"{error:.2g}"
     return [
         *rows,
-        (
-            "error",
-            f"{shown} relative to the reference, {verification.tolerance:.2g} allowed ({frames})",
-        ),
+        ("error", error_sentence(verification, frames)),
         ("time spent", duration(result.time_spent_ns)),
         ("written to", path),
     ]

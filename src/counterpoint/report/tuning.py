@@ -11,6 +11,7 @@ from counterpoint.report.quantities import duration, factor, milliseconds, perce
 from counterpoint.report.tables import add_row, facts, table
 from counterpoint.report.verdict import verdict
 from counterpoint.tuning.tune import TuneResult
+from counterpoint.tuning.verification import Verification
 
 
 def tune_document(result: TuneResult, path: str, frames: str) -> Document:
@@ -41,12 +42,7 @@ def tune_document(result: TuneResult, path: str, frames: str) -> Document:
                 {"label": candidate.label, "latency_ns": candidate.latency_ns}
                 for candidate in result.candidates
             ],
-            "verification": {
-                "frames": frames,
-                "relative_error": finite(result.verification.relative_error),
-                "tolerance": result.verification.tolerance,
-                "passed": result.verification.passed,
-            },
+            "verification": verification_body(result.verification, frames),
             "rejected": list(result.rejected),
             "tuning_ns": result.time_spent_ns,
             "file": path,
@@ -69,6 +65,23 @@ def tune_tables(
         facts(_details(result, path, frames)),
         *(rejected if result.rejected else []),
     ]
+
+
+def verification_body(verification: Verification, frames: str) -> dict[str, JSON]:
+    """How far the outputs are from the reference; ``frames`` says what was compared."""
+    return {
+        "frames": frames,
+        "relative_error": finite(verification.relative_error),
+        "tolerance": verification.tolerance,
+        "passed": verification.passed,
+    }
+
+
+def error_sentence(verification: Verification, frames: str) -> str:
+    """The same in words."""
+    error = verification.relative_error
+    shown = "not finite" if error is None else f"{error:.2g}"
+    return f"{shown} relative to the reference, {verification.tolerance:.2g} allowed ({frames})"
 
 
 def _contender(result: TuneResult, label: str) -> dict[str, JSON]:
@@ -123,15 +136,10 @@ def _details(result: TuneResult, path: str, frames: str) -> list[tuple[str, obje
                 f"{duration(predicted_ns)}, measured {duration(measured_ns)} ({percent(off)} off)",
             )
         )
-    error = verification.relative_error
-    shown = "not finite" if error is None else f"{error:.2g}"
     return [
         *rows,
         ("bound", bound_sentence(result.planned)),
-        (
-            "error",
-            f"{shown} relative to the reference, {verification.tolerance:.2g} allowed ({frames})",
-        ),
+        ("error", error_sentence(verification, frames)),
         ("time spent", duration(result.time_spent_ns)),
         ("written to", path),
     ]

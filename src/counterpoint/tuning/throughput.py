@@ -13,16 +13,15 @@ caches and clock rate. So the times that a plan is made from are taken from the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 
 from counterpoint.costs.objective import Objective
 from counterpoint.costs.store import Store
 from counterpoint.costs.table import CostTable
-from counterpoint.engines.protocol import Engine, InstalledStream, Tensor
+from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, SamplingSettings
 from counterpoint.network.graph import Network
@@ -35,12 +34,13 @@ from counterpoint.tuning.contenders import compare_in_turn
 from counterpoint.tuning.correction import corrected
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.in_flight import frames_in_flight
+from counterpoint.tuning.installed_modes import InstalledMode, InstalledModes
 from counterpoint.tuning.planned import plan_of, plan_of_lanes
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
-from counterpoint.tuning.stream_meter import STREAM_NS, StreamedPlan, StreamMeter
-from counterpoint.tuning.streams import installed_stream, plan_stream
+from counterpoint.tuning.stream_meter import StreamedPlan, StreamMeter
+from counterpoint.tuning.streams import plan_stream
 from counterpoint.tuning.tune import check_runnable, chosen_units, is_coarser
 from counterpoint.tuning.verification import Verification, compare
 
@@ -76,15 +76,6 @@ COMPARED_ROUNDS = 7
 EXTRA_FRAMES = 1
 """So many more frames in flight for each lane than virtual time asks for: a device that has just
 finished finds the next frame waiting, while the last one's result is handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledMode:
-    """An engine's own throughput mode at its best batch."""
-
-    label: str
-    batch: int
-    image_ns: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +166,13 @@ def tune_throughput(
         max_latency_ns=max_latency_ns,
         progress=progress or Silence(),
         settings=settings,
+        modes=InstalledModes(
+            engines if compare_installed else {}, any_precision=is_coarser(precisions)
+        ),
     )
-    modes = _installed_modes(engines, is_coarser(precisions)) if compare_installed else {}
-    tuner.try_batches(batches or BATCHES, modes, growing=batches is None)
+    tuner.try_batches(batches or BATCHES, growing=batches is None)
     planned = tuner.mix()
-    return tuner.decide(planned, modes, begin)
-
-
-Modes = Mapping[str, Callable[[Network], InstalledStream]]
-
-
-def _installed_modes(engines: Mapping[str, Engine], any_precision: bool) -> Modes:
-    return {
-        f"{engine.name} {label}": make
-        for engine in engines.values()
-        for label, make in engine.throughput_modes(any_precision=any_precision).items()
-    }
+    return tuner.decide(planned, begin)
 
 
 @dataclass(kw_only=True)
@@ -209,19 +191,18 @@ class _Tuner:
     max_latency_ns: int | None
     progress: Progress
     settings: SamplingSettings | None
+    modes: InstalledModes
     streamed: list[StreamedPlan] = field(default_factory=list)
-    modes: dict[str, InstalledMode] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
 
     # Step 1: alike lanes at growing batches
 
-    def try_batches(self, batches: Sequence[int], modes: Modes, *, growing: bool) -> None:
+    def try_batches(self, batches: Sequence[int], *, growing: bool) -> None:
         """Streams plans of one unit, and of one lane for each part of the CPU."""
         ways = self._alike()
         if not ways:
             return
         left = dict(ways)
-        open_modes = dict(modes)
         self.progress.begin("streaming", len(batches))
         for batch in batches:
             before = min((plan.image_ns for plan in self.streamed), default=None)
@@ -232,8 +213,7 @@ class _Tuner:
                 break
             for label, units in list(left.items()):
                 self._try(label, network, batch, units)
-            for label, make in list(open_modes.items()):
-                self._try_mode(label, network, batch, make, open_modes)
+            self.modes.try_batch(network, batch, self.meter.frame(batch))
             self.progress.step(f"batch {batch}")
             now = [plan for plan in self.streamed if plan.batch == batch]
             if not now:
@@ -294,38 +274,6 @@ class _Tuner:
             self.rejected.append(f"{label}, batch {batch}: {error}")
             return False
         return True
-
-    def _try_mode(
-        self,
-        label: str,
-        network: Network,
-        batch: int,
-        make: Callable[[Network], InstalledStream],
-        left: dict[str, Callable[[Network], InstalledStream]],
-    ) -> None:
-        """Times an engine's own mode; it is not tried again once it failed or got slower twice."""
-        inputs = ordered(network, self.meter.frame(batch))
-        try:
-            stream = make(network)
-        except EngineError as error:
-            self.rejected.append(str(error))
-            del left[label]
-            return
-        try:
-            begin = time.perf_counter_ns()
-            stream.run(inputs, 4)
-            each_ns = max(1, (time.perf_counter_ns() - begin) // 4)
-            count = max(8, STREAM_NS // each_ns)
-            begin = time.perf_counter_ns()
-            stream.run(inputs, count)
-            image_ns = (time.perf_counter_ns() - begin) / (count * batch)
-        finally:
-            stream.close()
-        best = self.modes.get(label)
-        if best is None or image_ns < best.image_ns:
-            self.modes[label] = InstalledMode(label, batch, image_ns)
-        elif batch >= 4 * best.batch:
-            del left[label]
 
     # Step 2: mixed lanes
 
@@ -388,7 +336,7 @@ class _Tuner:
 
     # Step 3: in turn
 
-    def decide(self, planned: PlanResult | None, modes: Modes, begin_ns: int) -> ThroughputResult:
+    def decide(self, planned: PlanResult | None, begin_ns: int) -> ThroughputResult:
         """Verifies the fastest, runs them in turn, and says which plan it is."""
         ranked = sorted(self.streamed, key=lambda plan: plan.image_ns)
         if self.max_latency_ns is not None:
@@ -410,7 +358,7 @@ class _Tuner:
                 f"no plan for {self.network.name} runs and computes what the reference does: "
                 + "; ".join(self.rejected)
             )
-        comparison, images = self._compare([plan for plan, _ in verified], modes)
+        comparison, images = self._compare([plan for plan, _ in verified])
         winner, verification = min(verified, key=lambda pair: comparison.relative(pair[0].title))
         samples = comparison.samples[winner.title]
         per_frame = images // winner.batch
@@ -428,18 +376,18 @@ class _Tuner:
             winner.plan,
             prediction=replace(winner.plan.prediction, lower_bound=bound),
             measured_interval=measured,
-            notes=tuple(self.rejected),
+            notes=(*self.rejected, *self.modes.rejected),
         )
         return ThroughputResult(
             plan=plan,
             planned=planned,
             streamed=tuple(ranked),
-            installed=tuple(self.modes.values()),
+            installed=tuple(self.modes.best.values()),
             comparison=comparison,
             images=images,
             winner=winner.title,
             verification=verification,
-            rejected=tuple(self.rejected),
+            rejected=(*self.rejected, *self.modes.rejected),
             time_spent_ns=time.perf_counter_ns() - begin_ns,
         )
 
@@ -456,9 +404,10 @@ class _Tuner:
             )
         return kept
 
-    def _compare(self, finalists: Sequence[StreamedPlan], modes: Modes) -> tuple[Comparison, int]:
+    def _compare(self, finalists: Sequence[StreamedPlan]) -> tuple[Comparison, int]:
         """All over the same images: so many that the slowest takes a good turn."""
-        whole = max([plan.batch for plan in finalists] + [m.batch for m in self.modes.values()])
+        installed = self.modes.best.values()
+        whole = max(*(plan.batch for plan in finalists), *(mode.batch for mode in installed), 1)
         slowest = max(plan.image_ns for plan in finalists)
         frames = max(2, round(RUN_NS / (slowest * whole)))
         images = frames * whole
@@ -473,13 +422,12 @@ class _Tuner:
             )
             for plan in finalists
         }
-        for mode in self.modes.values():
-            network = self.meter.at(mode.batch)
-            contenders[mode.label] = installed_stream(
-                network,
-                partial(modes[mode.label], network),
+        for mode in installed:
+            contenders[mode.label] = self.modes.contender(
+                mode,
+                self.meter.at(mode.batch),
                 self.meter.frame(mode.batch),
-                images // mode.batch,
+                frames=images // mode.batch,
             )
         comparison = compare_in_turn(
             self.network,
