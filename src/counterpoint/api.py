@@ -177,7 +177,7 @@ def tune_throughput(
 
     Args:
         network: From :func:`counterpoint.load`.
-        batches: Images in a frame to try; ``None`` for 1, 2, 4 ... while they pay.
+        batches: Images in a frame to try; ``None`` for 1, 4, 16 ... while they pay.
         method: ``auto``, ``single``, ``replicate``, ``pipeline`` or ``switch``.
         max_latency_ns: No frame may take longer.
         options: See :class:`TuneOptions`; a machine that is not given has each core as a part.

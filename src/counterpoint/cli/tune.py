@@ -61,7 +61,7 @@ def tune(
         Option(
             "--batches",
             metavar="LIST",
-            help="For throughput: images in a frame to try. Default: 1,2,4 ... while it pays.",
+            help="For throughput: images in a frame to try. Default: 1,4,16 ... while it pays.",
         ),
     ] = None,
     precision: Precision = None,
