@@ -24,6 +24,7 @@ VERBS = (
     "run",
     "profile",
     "plan",
+    "pareto",
     "simulate",
     "explain",
     "convert",

@@ -16,6 +16,7 @@ from counterpoint.cli.convert import convert
 from counterpoint.cli.devices import devices
 from counterpoint.cli.explain import explain
 from counterpoint.cli.inspect import inspect
+from counterpoint.cli.pareto import pareto
 from counterpoint.cli.plan import plan
 from counterpoint.cli.platforms import platforms
 from counterpoint.cli.profile import profile
@@ -60,7 +61,19 @@ def counterpoint(
 
 
 app.callback(help=help_text(counterpoint))(counterpoint)
-for command in (devices, inspect, tune, run, profile, plan, simulate, explain, convert, reproduce):
+for command in (
+    devices,
+    inspect,
+    tune,
+    run,
+    profile,
+    plan,
+    pareto,
+    simulate,
+    explain,
+    convert,
+    reproduce,
+):
     app.command(command.__name__)(verb(command))
 app.add_typer(platforms, name="platforms")
 

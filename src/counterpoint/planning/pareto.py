@@ -16,13 +16,14 @@ from itertools import islice
 from math import ceil
 from time import perf_counter_ns
 
+from counterpoint.costs.objective import Objective
 from counterpoint.costs.table import CostTable
 from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
 from counterpoint.planning.evaluator import Evaluation, evaluate, interval_ns
 from counterpoint.planning.power_budget import PowerBudget
 from counterpoint.planning.restriction import Fixed, allowed_columns, restriction_settings
-from counterpoint.planning.result import PlannedLane, Segment, Setting
+from counterpoint.planning.result import PlannedLane, PlanResult, Segment, Setting, Status
 from counterpoint.planning.throughput import plan_throughput
 from counterpoint.planning.trade_off import TradeOff, energy_settings
 
@@ -54,6 +55,16 @@ class ParetoPoint:
     def figures(self) -> tuple[int, int, int]:
         """Latency, interval and energy."""
         return self.latency_ns, self.interval_ns, self.energy_pj
+
+    def as_result(self) -> PlanResult:
+        """A planner's answer that chose this point; it proves nothing of its interval."""
+        return PlanResult(
+            planner="pareto",
+            status=Status.FEASIBLE,
+            lanes=self.lanes,
+            objective=Objective.THROUGHPUT,
+            value=self.interval_ns,
+        )
 
     def as_good_as(self, other: ParetoPoint) -> bool:
         """It is no worse in anything."""

@@ -13,6 +13,7 @@ from counterpoint.costs.table import CostTable
 from counterpoint.errors import InternalError, UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.planning.choose import Question
+from counterpoint.planning.pareto import ParetoFront, plan_pareto
 from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlannedLane, PlanResult, Status
 from counterpoint.platform.file_content import Clocks, PlatformFile
@@ -88,6 +89,38 @@ def plan_for_platform(
     if best is None:
         raise InternalError(f"{platform.name} has no setting of clocks")
     return replace(best, planned=_bounded(best, bounds, spent_ns))
+
+
+def front_for_platform(
+    network: Network,
+    platform: PlatformFile,
+    *,
+    clocks: Clocks | None = None,
+    units: Collection[str] | None = None,
+    fixed: Fixed | None = None,
+) -> tuple[CostTable, ParetoFront]:
+    """Costs, and the plans of which none is better in everything, at one setting of the clocks.
+
+    A recorded network is planned in whole stages.
+
+    Args:
+        network: What is run.
+        platform: Where.
+        clocks: Steps of devices; the highest where it says nothing.
+        units: Names of the units that may be used; ``None``: all.
+        fixed: Units of some layers, by layer index.
+
+    Raises:
+        UserInputError: As for :func:`plan_for_platform`, or the platform tells no energy.
+    """
+    recorded = platform.recorded(network.name)
+    stages = None if recorded is None else stage_layers(platform.name, recorded, network)
+    planned_as = network if stages is None else merged_network(network, stages)
+    whole = cost_table(platform, network, clocks, units=units)
+    table = whole if stages is None else merged_table(whole, planned_as, stages)
+    front = plan_pareto(planned_as, table, fixed=_fixed_stages(fixed, stages, table))
+    points = tuple(replace(point, lanes=_lanes(point.lanes, stages)) for point in front.points)
+    return whole, replace(front, points=points)
 
 
 def _is_in_vain(least: int | None, best: PlanResult) -> bool:
@@ -169,10 +202,13 @@ def _without_clocks(unit: str) -> str:
 
 def _in_layers(answer: PlanResult, stages: StageLayers | None) -> PlanResult:
     """The answer in layers of the network in place of stages."""
+    return replace(answer, lanes=_lanes(answer.lanes, stages))
+
+
+def _lanes(lanes: tuple[PlannedLane, ...], stages: StageLayers | None) -> tuple[PlannedLane, ...]:
     if stages is None:
-        return answer
-    lanes = tuple(PlannedLane(tuple(_segments(lane, stages)), lane.share) for lane in answer.lanes)
-    return replace(answer, lanes=lanes)
+        return lanes
+    return tuple(PlannedLane(tuple(_segments(lane, stages)), lane.share) for lane in lanes)
 
 
 def _segments(lane: PlannedLane, stages: StageLayers) -> Iterator[tuple[tuple[int, ...], str]]:
