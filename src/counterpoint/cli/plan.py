@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from counterpoint.network.graph import Network
     from counterpoint.planning.choose import Question
     from counterpoint.platform.file_content import PlatformFile
+    from counterpoint.platform.model import Platform
 
 
 def plan(
@@ -106,6 +107,7 @@ def plan(
         )
         return
     loaded, here = network.load(), machine.machine()
+    question = _judged(question, here.platform)
     units = chosen_units(loaded, here.platform.units, precisions_of(precision))
     fixed = mapping.fixed(loaded, [unit.name for unit in units])
     costs = cost_table(loaded, here, store, precision)
@@ -134,6 +136,16 @@ def plan(
     )
 
 
+def _judged(question: Question, platform: Platform) -> Question:
+    """The question, with somebody who knows what plans reach under its latency limit."""
+    from counterpoint.tuning.in_flight import judged_in_virtual_time
+
+    limit_ns = question.max_latency_ns
+    if limit_ns is None:
+        return question
+    return replace(question, judge=judged_in_virtual_time(platform, limit_ns))
+
+
 def _plan_elsewhere(
     network: Network,
     platform: PlatformFile,
@@ -155,6 +167,7 @@ def _plan_elsewhere(
     from counterpoint.tuning.platform_plan import CLOCK_OBJECTIVES, plan_for_platform
 
     there = Machine(platform.platform, {})
+    question = _judged(question, there.platform)
     if splitting:
         costs = cost_table(platform, network, on.clocks, units=units)
         _plan_split(network, there, costs, question, output=output, json=json)

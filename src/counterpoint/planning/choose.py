@@ -17,6 +17,7 @@ from counterpoint.planning.latency import plan_latency, single_unit_plan
 from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlanResult
 from counterpoint.planning.throughput import plan_throughput
+from counterpoint.planning.within_latency import Judge, plan_within_latency
 
 METHODS: Mapping[Objective, tuple[str, ...]] = {
     Objective.LATENCY: ("auto", "single", "switch", "branch"),
@@ -38,6 +39,8 @@ class Question:
         max_latency_ns: No frame may take longer; for throughput and energy.
         time_limit_s: For searches that could go on: parallel branches.
         seed: Of their random choices.
+        judge: What a mix of lanes reaches when frames wait for each other; for throughput under a
+            latency limit. ``None``: the mix of most frames, whatever it reaches within the limit.
     """
 
     objective: Objective = Objective.LATENCY
@@ -45,6 +48,7 @@ class Question:
     max_latency_ns: int | None = None
     time_limit_s: float = 10.0
     seed: int = 0
+    judge: Judge | None = None
 
     def __post_init__(self) -> None:
         known = METHODS[self.objective]
@@ -74,6 +78,11 @@ class Question:
                 where nobody measured any.
         """
         if self.objective is Objective.THROUGHPUT:
+            limit_ns = self.max_latency_ns
+            if self.judge is not None and limit_ns is not None and self.method == "auto":
+                return plan_within_latency(
+                    network, table, self.judge, max_latency_ns=limit_ns, fixed=fixed
+                )
             return plan_throughput(
                 network,
                 table,

@@ -12,13 +12,17 @@ from fractions import Fraction
 from functools import lru_cache
 from math import ceil
 
+from counterpoint.costs.table import CostTable
 from counterpoint.errors import UserInputError
 from counterpoint.network.graph import Network
+from counterpoint.planning.result import PlanResult
+from counterpoint.planning.within_latency import Judge
 from counterpoint.platform.model import Platform
 from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.plan import Plan
 from counterpoint.schedule.predicted import predicted_graph
 from counterpoint.schedule.simulate import Durations, simulate
+from counterpoint.tuning.planned import plan_of
 
 MOST = 256
 """More frames in flight are not tried."""
@@ -72,6 +76,25 @@ def frames_in_flight(
     count = _fewest(flow, _least_interval_ns(*predicted), max_latency_ns)
     prediction = replace(plan.prediction, interval_ns=ceil(flow(count).interval_ns))
     return replace(plan, frames_in_flight=count, prediction=prediction)
+
+
+def judged_in_virtual_time(platform: Platform, max_latency_ns: int) -> Judge:
+    """Says what a planner's mix reaches within a latency limit, with the frames in flight for it.
+
+    Args:
+        platform: Where it would run.
+        max_latency_ns: No simulated frame may be under way for longer.
+    """
+
+    def judge(network: Network, table: CostTable, planned: PlanResult) -> int | None:
+        plan = plan_of(network, platform, {}, table, planned)
+        try:
+            flowing = frames_in_flight(network, plan, platform, max_latency_ns=max_latency_ns)
+        except UserInputError:  # a frame alone is beyond the limit
+            return None
+        return flowing.prediction.interval_ns
+
+    return judge
 
 
 def with_interval(network: Network, plan: Plan, platform: Platform) -> Plan:

@@ -25,15 +25,15 @@ from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, SamplingSettings
 from counterpoint.network.graph import Network
+from counterpoint.planning.choose import Question
 from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlanResult, Status
-from counterpoint.planning.throughput import plan_throughput
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
 from counterpoint.tuning.contenders import compare_in_turn
 from counterpoint.tuning.correction import corrected
 from counterpoint.tuning.frames import ordered, seeded_frame
-from counterpoint.tuning.in_flight import frames_in_flight
+from counterpoint.tuning.in_flight import frames_in_flight, judged_in_virtual_time
 from counterpoint.tuning.installed_modes import InstalledMode, InstalledModes
 from counterpoint.tuning.planned import plan_of, plan_of_lanes
 from counterpoint.tuning.profiler import Profiler
@@ -300,14 +300,9 @@ class _Tuner:
         self.progress.begin("planning", MAX_MIXES)
         planned: PlanResult | None = None
         known = {plan.plan.lanes for plan in self.streamed if plan.batch == batch}
+        question = self._question()
         for turn in range(MAX_MIXES):
-            planned = plan_throughput(
-                network,
-                table,
-                fixed=self.fixed,
-                method=self.method,
-                max_latency_ns=self.max_latency_ns,
-            )
+            planned = question.answer(network, table, fixed=self.fixed)
             if planned.status is Status.INFEASIBLE:
                 if self.streamed:
                     return None
@@ -328,6 +323,16 @@ class _Tuner:
             self.progress.step(label)
             table = _corrected(network, table, self.streamed[-1].plan)
         return planned
+
+    def _question(self) -> Question:
+        limit_ns = self.max_latency_ns
+        judge = None if limit_ns is None else judged_in_virtual_time(self.platform, limit_ns)
+        return Question(
+            objective=Objective.THROUGHPUT,
+            method=self.method,
+            max_latency_ns=limit_ns,
+            judge=judge,
+        )
 
     def _deeper(self, plan: Plan) -> int:
         if self.max_latency_ns is not None:
