@@ -141,7 +141,7 @@ class StreamMeter:
         digest = hashlib.blake2b(f"{plan.frames_in_flight}|{text}".encode(), digest_size=16)
         versions = "+".join(f"{name} {version}" for name, version in sorted(plan.engines.items()))
         return Key(
-            f"stream:{digest.hexdigest()}",
+            f"streamed:{digest.hexdigest()}",
             "+".join(unit.measured_as for unit in units.values()),
             versions,
             self._platform.fingerprint,

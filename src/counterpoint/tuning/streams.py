@@ -65,14 +65,16 @@ def stream_plan(
         for _ in session.stream(repeat(frame, depth)):
             pass
         each_ns = max(1, (time.perf_counter_ns() - begin) // depth)
-        count = max(LEAST_RESULTS * depth, budget_ns // each_ns)
+        # Lanes alike finish together, so only whole rounds of them have a mean interval.
+        rotation = sum(lane.share for lane in plan.lanes)
+        count = rotation * -(-max(LEAST_RESULTS * depth, budget_ns // each_ns) // rotation)
         ends = [time.perf_counter_ns() for _ in session.stream(repeat(frame, count + 2 * depth))]
         trace = session.trace()
     taken: dict[tuple[int, int], list[int]] = {}
     for span in trace.spans if trace else ():
         taken.setdefault((span.lane, span.segment), []).append(span.end_ns - span.start_ns)
     return Streamed(
-        (ends[-1 - depth] - ends[depth]) // (len(ends) - 1 - 2 * depth),
+        (ends[depth + count] - ends[depth]) // count,
         tuple(
             tuple(round(median(taken.get((lane, segment), [0]))) for segment, _ in enumerate(row))
             for lane, row in enumerate(planned.segments for planned in plan.lanes)
