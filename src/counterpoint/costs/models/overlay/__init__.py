@@ -1,0 +1,1 @@
+"""Models of overlay processors: one core for everything, or unlike cores for unlike layers."""
