@@ -13,25 +13,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import UserInputError
-from counterpoint.reproduce.a311d_stages import BORDER_ITEMS, RECORDED, Recorded, Run
+from counterpoint.platform.platform_file import load_platform
+from counterpoint.reproduce.a311d_runs import Recorded, Run, recorded_networks
 from counterpoint.reproduce.figure import Figure
+from counterpoint.reproduce.hand_over_fit import fit_hand_overs, left_out_errors
 from counterpoint.reproduce.layer_switching import (
     MEASURED_MEAN_GAIN,
     OUTLIER,
-    RK3399PRO_LINKS,
     TOLERANCE,
-    board,
+    hand_overs,
     layer_switching,
 )
+from counterpoint.reproduce.switched_board import board, other_boards_links
 from tests.shared_data import require
 
 LETTERS = {"cpu_big_4xA73": "B", "gpu_mali_g52": "G", "cpu_little_2xA53": "L"}
-NETWORKS = {recorded.name: recorded for recorded in RECORDED}
+NETWORKS = {recorded.name: recorded for recorded in recorded_networks()}
 IN_SOURCE = {
     "alexnet": "Alex",
     "mobilenet_v1": "MobileV1",
     "resnet50_v1": "ResV1_50",
     "googlenet": "Google",
+    "squeezenet_v1.0": "SqueezeV1",
 }
 
 times_ms = st.lists(st.floats(1.0, 50.0), min_size=4, max_size=4).map(tuple)
@@ -43,7 +46,7 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def switched() -> list[tuple[Recorded, Run]]:
-    return [(one, run) for one in RECORDED for run in one.runs if run.is_switched]
+    return [(one, run) for one in recorded_networks() for run in one.runs if run.is_switched]
 
 
 def test_the_tables_are_those_of_the_source() -> None:
@@ -51,7 +54,11 @@ def test_the_tables_are_those_of_the_source() -> None:
     stages: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows(folder / "layers.csv"):
         stages[row["network"], LETTERS[row["unit"]]].append(float(row["task_ms"]))
-    ours = {(one.name, letter): row for one in RECORDED for letter, row in one.stage_ms.items()}
+    ours = {
+        (one.name, letter): row
+        for one in recorded_networks()
+        for letter, row in one.stage_ms.items()
+    }
     assert ours.keys() == stages.keys()
     for key, row_ms in stages.items():
         assert ours[key] == pytest.approx(row_ms, abs=1e-3)
@@ -63,8 +70,8 @@ def test_the_tables_are_those_of_the_source() -> None:
         )
         for row in rows(folder / "switched_runs.csv")
     }
-    assert runs.keys() == {(one.name, run.order) for one in RECORDED for run in one.runs}
-    for one in RECORDED:
+    assert runs.keys() == {(one.name, run.order) for one in recorded_networks() for run in one.runs}
+    for one in recorded_networks():
         for run in one.runs:
             told = (run.task_ms, run.total_ms, run.slowest_stage_ms)
             assert told == pytest.approx(runs[one.name, run.order], abs=1e-3)
@@ -76,23 +83,38 @@ def test_the_tables_are_those_of_the_source() -> None:
             )
 
 
-@pytest.mark.parametrize(("origin", "target", "setup_ns", "rate"), RK3399PRO_LINKS)
-def test_the_other_boards_hand_overs_are_fitted_to_its_rows(
-    origin: str, target: str, setup_ns: int, rate: float
-) -> None:
-    times: dict[tuple[str, int], list[float]] = defaultdict(list)
+def test_the_other_boards_hand_overs_are_fitted_to_its_rows() -> None:
+    """All directions, over the sizes that its file has; one line would cross 0 and begins there."""
+    platform = load_platform("rk3399pro")
+    sizes = {
+        IN_SOURCE[network.name]: [stage.output_bytes or 0 for stage in network.stages[:-1]]
+        for network in platform.networks
+        if network.name in IN_SOURCE
+    }
+    times: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
     for row in rows(require("measurements/rk3399pro_rock_pi/Transfers.csv")):
-        if (row["Src"], row["Dest"]) == (origin, target):
-            times[row["Graph"], int(row["Layer"])].append(float(row["Time"]))
-    points = [
-        (4 * items, median(times[IN_SOURCE[name], border]))
-        for name, row in BORDER_ITEMS.items()
-        for border, items in enumerate(row)
-    ]
-    slope, offset = np.polyfit([size for size, _ in points], [took for _, took in points], 1)
-    assert len(points) == 47
-    assert setup_ns == pytest.approx(1e6 * offset, rel=1e-3)
-    assert rate == pytest.approx(1e3 / slope, rel=1e-3)
+        times[row["Src"], row["Dest"], row["Graph"], int(row["Layer"])].append(float(row["Time"]))
+    letters = {"big": "B", "little": "L", "gpu": "G"}
+    fitted = [one for one in platform.links if {one.origin, one.target} <= letters.keys()]
+    assert len(fitted) == 6
+    for link in fitted:
+        ends = letters[link.origin], letters[link.target]
+        points = [
+            (size, median(times[*ends, graph, border]))
+            for graph, row in sizes.items()
+            for border, size in enumerate(row)
+        ]
+        assert len(points) == 56
+        moved, took = np.array(points).T
+        slope, offset = np.polyfit(moved, took, 1)
+        if offset < 0:
+            slope, offset = moved @ took / (moved @ moved), 0.0
+        assert link.setup_ms == pytest.approx(offset, abs=1e-3)
+        assert link.bandwidth_bytes_per_s == pytest.approx(1e3 / slope, rel=1e-3)
+    assert {(link.origin, link.target) for link in other_boards_links()} == {
+        ("big", "gpu"),
+        ("gpu", "big"),
+    }
 
 
 def test_every_switched_run_is_predicted_but_for_the_outlier() -> None:
@@ -139,6 +161,40 @@ def test_whole_runs_are_what_they_were(
         subject = board(recorded)
         assert subject.task_ns(4 * letter) == pytest.approx(1e6 * time_ms, abs=4)
         assert subject.total_ns(4 * letter) == pytest.approx(1e6 * (time_ms + 5), abs=5)
+
+
+def test_fitted_hand_overs_do_not_explain_the_outlier() -> None:
+    """Left out of the fit, it gains nothing by it; the others stay where they can be believed."""
+    fitted_to = [hand_overs(recorded, run) for recorded, run in switched()]
+    alone = [run.stages_ms / run.measured_ms - 1 for run in fitted_to]
+    without = left_out_errors(fitted_to)
+    outlier = [(recorded.name, run.order) for recorded, run in switched()].index(OUTLIER)
+    assert without[outlier] == pytest.approx(alone[outlier], abs=1e-6)
+    assert max(abs(error) for error in without[:outlier] + without[outlier + 1 :]) < 0.04
+    others = fit_hand_overs(fitted_to[:outlier] + fitted_to[outlier + 1 :])
+    assert (others.to_gpu_ms, others.to_cpu_ms, others.per_megabyte_ms) == (0, 0, 0)
+
+
+def test_why_resnets_gain_is_out_of_reach() -> None:
+    """What the notes say: no reading of the stages meets all of the measurements."""
+    promised = {}
+    for recorded in (one for one in recorded_networks() if one.runs):
+        least_ms = sum(map(min, recorded.stage_ms["B"], recorded.stage_ms["G"]))
+        wholes = [recorded.whole(letter) for letter in "BG"]
+        promised[recorded.name] = 1 - least_ms / min(run.task_ms for run in wholes if run)
+    assert promised["resnet50_v1"] == pytest.approx(0.096, abs=5e-4)
+    assert promised["alexnet"] == pytest.approx(0.025, abs=5e-4)
+    assert abs(promised["mobilenet_v1"]) < 1e-3
+    for run in NETWORKS["googlenet"].runs:
+        if run.is_switched:
+            error = NETWORKS["googlenet"].stages_ms(run.order) / run.task_ms - 1
+            assert -0.05 < error < -0.035
+    resnet = NETWORKS["resnet50_v1"]
+    on_b, switched_run = resnet.whole("B"), resnet.runs[0]
+    assert on_b is not None
+    assert on_b.task_ms / resnet.stages_ms(on_b.order) == pytest.approx(1.050, abs=5e-4)
+    assert switched_run.task_ms / resnet.stages_ms(switched_run.order) == pytest.approx(1, abs=3e-3)
+    assert sum(resnet.stage_ms["B"][7:]) == pytest.approx(135.8, abs=0.05)
 
 
 def test_the_planned_order_is_the_best_of_all() -> None:

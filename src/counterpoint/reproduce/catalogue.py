@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from counterpoint.errors import UserInputError
 from counterpoint.reproduce import (
+    dual_core,
     layer_switching,
     npu_latencies,
     six_processors,
@@ -20,6 +21,7 @@ REPRODUCTIONS: Mapping[str, Callable[[], Reproduction]] = {
     two_googlenets.NAME: two_googlenets.two_googlenets,
     six_processors.NAME: six_processors.six_processors,
     npu_latencies.NAME: npu_latencies.npu_latencies,
+    dual_core.NAME: dual_core.dual_core,
 }
 
 

@@ -201,6 +201,21 @@ class GraphBuilder:
         height, width = ((edge + 2 * pad - kernel + slack) // stride + 1 for edge in x.shape[2:])
         return Tensor(name, (*x.shape[:2], height, width), x.moments.max_pooled())
 
+    def average_pool(
+        self, x: Tensor, name: str, kernel: int, *, stride: int, pad: int = 0
+    ) -> Tensor:
+        """Mean of square windows; padding does not count."""
+        self._draft.add_node(
+            "AveragePool",
+            name,
+            [x.name],
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+        )
+        height, width = ((edge + 2 * pad - kernel) // stride + 1 for edge in x.shape[2:])
+        return Tensor(name, (*x.shape[:2], height, width), x.moments.averaged())
+
     def global_average_pool(self, x: Tensor, name: str) -> Tensor:
         """Mean of each plane, ``(N, C, H, W)`` to ``(N, C, 1, 1)``."""
         self._draft.add_node("GlobalAveragePool", name, [x.name])

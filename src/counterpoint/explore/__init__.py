@@ -1,0 +1,1 @@
+"""Design-space exploration: which cores, of which size, for which networks, within which area."""
