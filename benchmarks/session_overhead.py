@@ -21,6 +21,7 @@ from tests.schedule.random_plans import plan_for
 from counterpoint.engines.protocol import Tensor
 from counterpoint.network.graph import Subnetwork
 from counterpoint.platform.model import ComputeUnit
+from counterpoint.schedule.recovery import Fallback
 from counterpoint.schedule.session import Session
 
 ROUNDS = 9
@@ -59,13 +60,17 @@ DIAMOND = fake_network([["x"], ["t0"], ["t0"], ["t1", "t2"]])
 UNITS = [unit.name for unit in PLATFORM.units]
 
 
-def session_of(segments: int, frames_in_flight: int = 1) -> Session:
+def session_of(
+    segments: int, frames_in_flight: int = 1, fallback: Fallback | None = None
+) -> Session:
     each = SEGMENTS // segments
     lane = [
         (range(index * each, (index + 1) * each), UNITS[index % 2]) for index in range(segments)
     ]
     plan = plan_for(CHAIN, PLATFORM, [lane], frames_in_flight=frames_in_flight)
-    return Session(CHAIN, plan, engines={"fake": IdleEngine()}, platform=PLATFORM)
+    return Session(
+        CHAIN, plan, engines={"fake": IdleEngine()}, platform=PLATFORM, fallback=fallback
+    )
 
 
 def branches() -> Session:
@@ -89,6 +94,7 @@ def main() -> None:
         session_of(SEGMENTS, frames_in_flight=4),
         branches(),
     )
+    watched = session_of(1, fallback=Fallback(lambda lost: "nothing fails here"))
     segment = IdleEngine().compile(CHAIN.whole(), PLATFORM.units[0])
     array = [frame["x"]]
     cases: dict[str, Callable[[], object]] = {
@@ -96,6 +102,7 @@ def main() -> None:
         "single": lambda: single.run(None, frame),
         "chain": lambda: chain.run(None, frame),
         "branches": lambda: split.run(None, frame),
+        "watched": lambda: watched.run(None, frame),
     }
     times: dict[str, list[float]] = {name: [] for name in [*cases, "stream"]}
     for _ in range(ROUNDS):
@@ -117,13 +124,14 @@ def main() -> None:
     )
     step = (medians["chain"] - medians["single"]) / (SEGMENTS - 1) - medians["engine"]
     print(f"  each further hand-over            {step:7.2f} us")
+    print(f"run, 1 segment, allow_fallback      {medians['watched']:7.2f} us {spread['watched']}")
     print(f"run, 4 segments, branches, threads  {medians['branches']:7.2f} us {spread['branches']}")
     print(
         f"stream, {SEGMENTS} segments, 4 in flight      "
         f"{medians['stream']:7.2f} us {spread['stream']}"
     )
     print(f"  each segment                      {medians['stream'] / SEGMENTS:7.2f} us")
-    for session in (single, chain, threaded, split):
+    for session in (single, chain, threaded, split, watched):
         session.close()
 
 

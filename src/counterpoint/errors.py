@@ -9,6 +9,7 @@
     ├── MachineError              this machine: disk, memory, a store that is locked
     │   └── StoreError            the measurement store
     ├── EngineError               an engine refused or failed; its own exception is the cause
+    │   └── NoUnitLeftError       everything that could go on has failed
     └── InternalError             our own bug; please report it
 
 Infeasible plans, time limits and "this unit cannot run this layer" are results, not exceptions.
@@ -75,6 +76,10 @@ class EngineError(CounterpointError):
         super().__init__(message)
         self.layer = layer
         self.unit = unit
+
+
+class NoUnitLeftError(EngineError):
+    """Units failed one after the other, and those that are left cannot run the network."""
 
 
 class InternalError(CounterpointError):

@@ -104,4 +104,10 @@ def dispatch_graphs(draw: st.DrawFn) -> DispatchGraph:
             lane.append(SegmentNode(tuple(taken), tuple(earlier)))
         lanes.append(tuple(lane))
     shares = tuple(draw(st.integers(1, 4)) for _ in lanes)
-    return DispatchGraph(tuple(lanes), shares, draw(st.integers(1, 4)))
+    kinds = [draw(st.integers(0, 2)) for _ in lanes]
+    twins = tuple(
+        tuple(index for index, other in enumerate(kinds) if other == kind) for kind in kinds
+    )
+    return DispatchGraph(
+        tuple(lanes), shares, draw(st.integers(1, 4)), draw(st.sampled_from(((), twins)))
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,22 @@ def test_predecessors_follow_the_tensors() -> None:
         3,
     )
     assert graph.devices == ("a", "b")
+
+
+def twins_of(first: Device, second: Device, shares: tuple[int, int] = (1, 1)) -> object:
+    platform = fake_platform(first, second)
+    network = fake_network([["x"]])
+    lanes = [[((0,), unit.name)] for unit in platform.units]
+    plan = plan_for(network, platform, lanes, shares=shares)
+    return dispatch_graph(network, plan, platform).twins
+
+
+def test_lanes_on_parts_of_one_kind_are_twins() -> None:
+    low, high = replace(LOW, likeness="2 big"), replace(HIGH, likeness="2 big")
+    assert twins_of(low, high) == ((0, 1), (0, 1))
+    assert twins_of(low, high, (1, 2)) == ()
+    assert twins_of(low, replace(high, likeness="2 little")) == ()
+    assert twins_of(LOW, GPU) == ()
 
 
 @pytest.mark.parametrize("whole", [CPU, WHOLE])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from counterpoint.costs.objective import Objective
 from counterpoint.errors import MachineError, PlanFileError
+from counterpoint.network.precision.choice import PrecisionChoice
+from counterpoint.network.precision.ranges import Ranges, TensorRange
+from counterpoint.network.precision.scheme import Scheme
 from counterpoint.network.split import Split
 from counterpoint.schedule.plan import Lane, LinkTransfer, Measurement, Plan, Prediction, Segment
 from counterpoint.schedule.plan_file import (
@@ -46,12 +49,20 @@ PLAN = Plan(
         ((LinkTransfer("x", 0, 1, "host->npu", ("CPU",), 50),), ()),
     ),
     splits=(Split(("c1",), "rows", (3, 1)),),
+    precision=PrecisionChoice(
+        ("c2",),
+        Scheme(activations="signed", power_of_two=True),
+        Ranges(8, {"x": TensorRange(-1.5, 2.0, -1.25, 2.0)}),
+    ),
     batch=4,
     cpu_parts={"CPU.0": (0, 1)},
     measured_latency=Measurement(1010, 990, 1100, 50),
     notes=("one", "two"),
 )
-OPTIONAL = ("splits", "batch", "cpu_parts", "measured_latency", "measured_interval", "notes")
+OPTIONAL = (
+    *("splits", "precision", "batch", "cpu_parts"),
+    *("measured_latency", "measured_interval", "notes"),
+)
 
 DOCUMENT: dict[str, Any] = {
     "format": "counterpoint-plan",
@@ -97,10 +108,40 @@ DOCUMENT: dict[str, Any] = {
     "measured_latency": {"median_ns": 1010, "low_ns": 990, "high_ns": 1100, "samples": 50},
     "measured_interval": None,
     "splits": [{"layers": ["c1"], "axis": "rows", "parts": [3, 1]}],
+    "precision": {
+        "int8": ["c2"],
+        "scheme": {
+            "weights": "per_channel",
+            "activations": "signed",
+            "clipping": "least_noise",
+            "power_of_two": True,
+        },
+        "ranges": {
+            "frames": 8,
+            "tensors": {"x": {"minimum": -1.5, "maximum": 2.0, "low": -1.25, "high": 2.0}},
+        },
+    },
     "batch": 4,
     "cpu_parts": {"CPU.0": [0, 1]},
     "notes": ["one", "two"],
 }
+
+
+def with_range(
+    minimum: float,
+    maximum: float,
+    low: float,
+    high: float,
+    *,
+    frames: int = 1,
+    layers: Sequence[str] = ("c1",),
+    weights: str = "per_tensor",
+) -> str:
+    """A plan with a choice of precision."""
+    tensor = {"minimum": minimum, "maximum": maximum, "low": low, "high": high}
+    ranges = {"frames": frames, "tensors": {"x": tensor}}
+    chosen = {"int8": list(layers), "scheme": {"weights": weights}, "ranges": ranges}
+    return changed(precision=chosen)
 
 
 @pytest.fixture
@@ -127,6 +168,7 @@ def test_round_trip(path: Path) -> None:
     bare = replace(
         PLAN,
         splits=(),
+        precision=None,
         batch=None,
         cpu_parts={},
         measured_latency=None,
@@ -146,7 +188,13 @@ def test_optional_fields_may_be_left_out(path: Path) -> None:
     document = {key: DOCUMENT[key] for key in DOCUMENT if key not in OPTIONAL}
     path.write_text(json.dumps(document))
     assert load_plan(path) == replace(
-        PLAN, splits=(), batch=None, cpu_parts={}, measured_latency=None, notes=()
+        PLAN,
+        splits=(),
+        precision=None,
+        batch=None,
+        cpu_parts={},
+        measured_latency=None,
+        notes=(),
     )
 
 
@@ -218,6 +266,12 @@ def test_too_big_is_told_without_reading_it_all(path: Path) -> None:
         ),
         (changed(prediction={"latency_ns": 1, "segment_ns": [[1]]}), "one time for each segment"),
         (changed(engines={"a": None}), "field 'engines.a': input should be a valid string"),
+        (changed(precision={"int8": []}), "field 'precision.scheme' is missing"),
+        (with_range(2.0, 1.0, 1.0, 2.0), "minimum <= low <= high <= maximum does not hold"),
+        (with_range(-1e39, 0.0, 0.0, 1.0), "a range is not within what float32 holds"),
+        (with_range(0.0, 1.0, 0.0, 1.0, frames=0), "on one frame at least"),
+        (with_range(0.0, 1.0, 0.0, 1.0, layers=["c1", "c1"]), "no int8 layer, or one twice"),
+        (with_range(0.0, 1.0, 0.0, 1.0, weights="both"), "field 'precision.scheme.weights'"),
     ],
 )
 def test_names_the_fault(path: Path, content: bytes | str, message: str) -> None:

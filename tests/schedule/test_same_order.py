@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from counterpoint.engines.protocol import Tensor
+from counterpoint.schedule.assembly import Assembly
 from counterpoint.schedule.device_threads import DeviceThreads
 from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.dispatcher import (
@@ -20,6 +21,7 @@ from counterpoint.schedule.dispatcher import (
     Event,
     FrameArrived,
     FrameDone,
+    Replan,
 )
 from counterpoint.schedule.simulate import simulate
 from tests.schedule.fake_lanes import expected, fake_lanes, number
@@ -64,6 +66,7 @@ class VirtualClock:
                 if isinstance(command, FrameDone):
                     self.done += 1
                     continue
+                assert not isinstance(command, Replan), "nothing fails here"
                 frame, lane, segment, _ = command
                 end = self.now + self.durations[lane][segment]
                 heappush(self.running, (end, len(self.starts), (frame, segment)))
@@ -135,7 +138,7 @@ def test_threads_start_segments_as_the_simulator_does(
     assert predicted is not None
     clock = VirtualClock(graph, durations, frames)
     lanes = fake_lanes(graph, clock.visit)
-    threads = DeviceThreads(graph, lanes, None)
+    threads = DeviceThreads(Assembly(graph, tuple(lanes)), None)
     threads._dispatcher = Overheard(graph, clock)
     futures: list[Future[list[Tensor]]] = []
 

@@ -145,6 +145,14 @@ def test_lanes_share_the_frames() -> None:
     assert simulation.makespan_ns < 3100
 
 
+def test_no_twin_waits_for_a_slower_one() -> None:
+    lanes = ((SegmentNode(("a",)),), (SegmentNode(("b",)),))
+    taking_turns = simulate(DispatchGraph(lanes, (1, 1), 4), [[10], [30]], 400, record=False)
+    assert taking_turns.makespan_ns >= 200 * 30
+    as_they_can = DispatchGraph(lanes, (1, 1), 4, twins=((0, 1), (0, 1)))
+    assert simulate(as_they_can, [[10], [30]], 400, record=False).makespan_ns < 1.02 * 300 * 10
+
+
 @pytest.mark.parametrize(
     ("durations", "frames", "interval"),
     [([[1, 1]], 1, 0), ([[1, 1, -1]], 1, 0), ([[1, 1, 1]], 0, 0), ([[1, 1, 1]], 1, -1)],

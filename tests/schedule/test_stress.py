@@ -16,18 +16,16 @@ import pytest
 
 from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import EngineError, UserInputError
-from counterpoint.network.graph import Network, Subnetwork
-from counterpoint.platform.model import Platform
+from counterpoint.network.graph import Subnetwork
 from counterpoint.schedule.plan import Plan
 from counterpoint.schedule.session import Session
 from tests.fake_engine import (
     FakeEngine,
     fake_frame,
-    fake_network,
     fake_platform,
     reference_outputs,
 )
-from tests.schedule.random_plans import plan_for
+from tests.schedule.seeded_plans import random_network, random_plan
 
 FRAMES = 100_000
 PLANS = 250
@@ -43,33 +41,6 @@ def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
-
-
-def random_network(random: Random) -> Network:
-    inputs = ["x", "y"][: random.randint(1, 2)]
-    reads: list[list[str]] = []
-    for index in range(random.randint(1, 6)):
-        there = [*inputs, *(f"t{earlier}" for earlier in range(index))]
-        reads.append(random.sample(there, min(len(there), random.randint(1, 2))))
-    read = {name for row in reads for name in row}
-    made = [f"t{index}" for index in range(len(reads))]
-    outputs = [name for name in made if name not in read or random.random() < 0.2]
-    return fake_network(reads, inputs=inputs, outputs=outputs)
-
-
-def random_plan(random: Random, network: Network, platform: Platform) -> Plan:
-    units = [unit.name for unit in platform.units]
-    lanes = []
-    for _ in range(random.randint(1, 3)):
-        lane: list[tuple[list[int], str]] = []
-        for layer in range(len(network.layers)):
-            if not lane or random.random() < 0.6:
-                lane.append(([], random.choice(units)))
-            lane[-1][0].append(layer)
-        lanes.append(lane)
-    shares = [random.randint(1, 3) for _ in lanes]
-    in_flight = random.randint(1, 5)
-    return plan_for(network, platform, lanes, shares=shares, frames_in_flight=in_flight)
 
 
 class Case:

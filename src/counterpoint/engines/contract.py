@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from counterpoint.engines.contract_cases import ContractCase, foreign_network, standard_cases
+from counterpoint.engines.contract_faults import FaultChecks
 from counterpoint.engines.contract_runs import RunChecks, check_error
 from counterpoint.engines.protocol import Engine
 from counterpoint.errors import EngineError
@@ -41,6 +42,9 @@ def check_engine(
         for case in can_run:
             checks = RunChecks(engine, unit, case)
             found += [f"{unit.name}: {case.name}: {line}" for line in checks.broken()]
+        for case in can_run[:1]:
+            faults = FaultChecks(engine, unit, case)
+            found += [f"{unit.name}: {case.name}: {line}" for line in faults.broken()]
         for network in (*(case.network for case in chosen), foreign_network()):
             found += [f"{unit.name}: {line}" for line in _check_reasons(engine, unit, network)]
         found += [f"{unit.name}: {line}" for line in _check_refusal(engine, unit)]

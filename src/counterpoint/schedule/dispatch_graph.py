@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
-from counterpoint.platform.model import ComputeUnit, Platform
+from counterpoint.platform.model import ComputeUnit, Device, Platform
 from counterpoint.platform.occupancy import occupied_devices
 from counterpoint.schedule.plan import Plan, Segment
 
@@ -41,6 +41,8 @@ class DispatchGraph:
         lanes: For each lane its segments in run order; no lane is empty.
         shares: For each lane how many frames take it out of the sum of all shares.
         frames_in_flight: Frames that may be under way at once.
+        twins: For each lane the lanes, itself among them, that do the same on other devices that
+            are as fast; empty where each lane is the only one of its kind.
 
     Raises:
         InternalError: One of the above does not hold.
@@ -49,12 +51,15 @@ class DispatchGraph:
     lanes: tuple[tuple[SegmentNode, ...], ...]
     shares: tuple[int, ...]
     frames_in_flight: int
+    twins: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.lanes or len(self.lanes) != len(self.shares):
             raise InternalError("dispatch graph: one share for each of some lanes expected")
         if min(self.shares) < 1 or self.frames_in_flight < 1:
             raise InternalError("dispatch graph: shares and frames in flight start at 1")
+        if self.twins and len(self.twins) != len(self.lanes):
+            raise InternalError("dispatch graph: twins of each lane expected, or of none")
         for lane in self.lanes:
             if not lane:
                 raise InternalError("dispatch graph: a lane has no segment")
@@ -88,14 +93,24 @@ def _is_sequential(lane: Sequence[SegmentNode]) -> bool:
     return True
 
 
-def dispatch_graph(network: Network, plan: Plan, platform: Platform) -> DispatchGraph:
-    """The dispatch graph of a plan that :func:`check_plan` accepts for that network and machine."""
+def dispatch_graph(
+    network: Network, plan: Plan, platform: Platform, beside: Iterable[Device] = ()
+) -> DispatchGraph:
+    """The dispatch graph of a plan that :func:`check_plan` accepts for that network and machine.
+
+    Args:
+        network: What runs.
+        plan: How.
+        platform: Where.
+        beside: Devices that somebody else will use meanwhile, who goes by the same graph.
+    """
     units = {name: platform.unit(name) for name in plan.units}
     # A transfer keeps cores busy also where no unit of the plan is on exactly those.
     copying = {
         name for row in plan.prediction.transfers for transfer in row for name in transfer.occupies
     }
     used = [device for unit in units.values() for device in unit.devices]
+    used += beside
     used += [device for device in platform.devices if device.name in copying]
     occupied = {name: occupied_devices(unit, used) for name, unit in units.items()}
     lanes = []
@@ -112,14 +127,39 @@ def dispatch_graph(network: Network, plan: Plan, platform: Platform) -> Dispatch
                     predecessors=_predecessors(network, segment, segment_of),
                     name=segment_name(network, segment),
                     unit=segment.unit,
-                    cores=_cores(units[segment.unit]),
+                    cores=pinned_cores(units[segment.unit]),
                 )
                 for segment in lane.segments
             )
         )
     return DispatchGraph(
-        tuple(lanes), tuple(lane.share for lane in plan.lanes), plan.frames_in_flight
+        tuple(lanes),
+        tuple(lane.share for lane in plan.lanes),
+        plan.frames_in_flight,
+        _twins(plan, units),
     )
+
+
+def _twins(plan: Plan, units: Mapping[str, ComputeUnit]) -> tuple[tuple[int, ...], ...]:
+    """Lanes of equal shares whose segments are the same, on devices of their own of one kind."""
+    kinds: dict[object, list[int]] = {}
+    taken: dict[object, set[str]] = {}
+    for index, lane in enumerate(plan.lanes):
+        kind: object = (
+            lane.share,
+            tuple((segment.layers, units[segment.unit].measured_as) for segment in lane.segments),
+        )
+        devices = {
+            device.name for segment in lane.segments for device in units[segment.unit].devices
+        }
+        if devices & taken.setdefault(kind, set()):
+            kind = index  # two lanes on one device: neither can take over from the other
+        taken.setdefault(kind, set()).update(devices)
+        kinds.setdefault(kind, []).append(index)
+    found = {index: tuple(lanes) for lanes in kinds.values() for index in lanes}
+    if len(kinds) == len(plan.lanes):
+        return ()
+    return tuple(found[index] for index in range(len(plan.lanes)))
 
 
 def segment_name(network: Network, segment: Segment) -> str:
@@ -142,7 +182,7 @@ def _predecessors(
     return tuple(sorted(sources - {own}))
 
 
-def _cores(unit: ComputeUnit) -> tuple[int, ...]:
+def pinned_cores(unit: ComputeUnit) -> tuple[int, ...]:
     """Where a unit on parts of the CPU belongs; a whole CPU needs no pinning."""
     if not all(device.is_part and device.cores for device in unit.devices):
         return ()

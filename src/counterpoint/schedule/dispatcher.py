@@ -2,12 +2,16 @@
 
 The rules:
 
-* A frame takes a lane by smooth weighted round-robin of the lanes' shares.
+* A frame takes a lane by smooth weighted round-robin of the lanes' shares. Where that lane has
+  twins, lanes that do the same on other devices that are as fast, the one with the fewest frames
+  under way takes it: devices alike are never quite as fast, and none shall wait for another.
 * At most ``frames_in_flight`` frames are under way; the others wait in order of arrival.
 * A segment starts as soon as its predecessors of the same frame have finished and all its devices
   are idle. Where several could, the frame that was admitted first goes first, and within a
   frame the segment that comes first in the lane.
 * A device does one thing at a time.
+* When a device fails, nothing starts any more. The frames under way go back to the head of those
+  that wait, in their order, and start again by another graph once nothing runs.
 """
 
 from __future__ import annotations
@@ -33,6 +37,19 @@ class SegmentFinished(NamedTuple):
     segment: int
 
 
+class DeviceFailed(NamedTuple):
+    """Event: the devices of a running segment failed; it never finishes, and its run is over."""
+
+    frame: int
+    segment: int
+
+
+class Replanned(NamedTuple):
+    """Event: what is left goes on by this graph; the answer to :class:`Replan`."""
+
+    graph: DispatchGraph
+
+
 class Start(NamedTuple):
     """Command: run that segment of that lane for that frame, now."""
 
@@ -49,8 +66,12 @@ class FrameDone(NamedTuple):
     lane: int
 
 
-Event = FrameArrived | SegmentFinished
-Command = Start | FrameDone
+class Replan(NamedTuple):
+    """Command: say how to go on after a failure; nothing runs any more."""
+
+
+Event = FrameArrived | SegmentFinished | DeviceFailed | Replanned
+Command = Start | FrameDone | Replan
 
 _READY, _RUNNING, _FINISHED = 0, -1, -2
 
@@ -139,9 +160,21 @@ class Dispatcher:
     * ``_ready[g]`` is a heap of ``(serial, segment, flight)``: exactly the segments in state
       ``_READY`` whose set of devices is ``_groups[g]``.
     * No ready segment has all its devices idle.
+    * From a failure until the new graph is there ``_limit`` is 0. ``_draining`` has the bits of
+      what still runs of frames that will start again; it is empty at any other time.
     """
 
     def __init__(self, graph: DispatchGraph) -> None:
+        self._rotation = LaneRotation(graph.shares)
+        self._admitted = 0
+        self._busy = 0
+        self._waiting: deque[int] = deque()
+        self._flights: dict[int, _Flight] = {}
+        self._outstanding: set[int] = set()
+        self._draining: dict[tuple[int, int], int] = {}
+        self._go_by(graph)
+
+    def _go_by(self, graph: DispatchGraph) -> None:
         bits = {name: 1 << index for index, name in enumerate(graph.devices)}
         groups: dict[int, int] = {}
         self._lanes = tuple(_LaneTable(nodes, bits, groups) for nodes in graph.lanes)
@@ -149,12 +182,9 @@ class Dispatcher:
         self._ready: tuple[list[tuple[int, int, _Flight]], ...] = tuple([] for _ in groups)
         self._queues = tuple(zip(self._groups, self._ready, strict=True))
         self._rotation = LaneRotation(graph.shares)
+        self._twins = graph.twins
+        self._under_way = [0] * len(graph.lanes)
         self._limit = graph.frames_in_flight
-        self._admitted = 0
-        self._busy = 0
-        self._waiting: deque[int] = deque()
-        self._flights: dict[int, _Flight] = {}
-        self._outstanding: set[int] = set()
 
     @property
     def outstanding(self) -> int:
@@ -165,14 +195,18 @@ class Dispatcher:
         """What to do now that this has happened, in this order.
 
         Raises:
-            InternalError: The driver told what cannot be: a frame that is here already, or the
-                end of a segment that does not run.
+            InternalError: The driver told what cannot be: a frame that is here already, the end of
+                a segment that does not run, or a new graph that nobody asked for.
         """
         commands: list[Command] = []
         if isinstance(event, SegmentFinished):
             self._finish(event, commands)
-        else:
+        elif isinstance(event, FrameArrived):
             self._arrive(event.frame)
+        elif isinstance(event, DeviceFailed):
+            self._halt(event, commands)
+        else:
+            self._resume(event.graph)
         self._start_ready(commands)
         return commands
 
@@ -187,6 +221,9 @@ class Dispatcher:
 
     def _admit(self, frame: int) -> None:
         lane = self._rotation.next()
+        if self._twins:
+            lane = min(self._twins[lane], key=lambda twin: (self._under_way[twin], twin != lane))
+        self._under_way[lane] += 1
         table = self._lanes[lane]
         flight = _Flight(frame, lane, self._admitted, table)
         self._admitted += 1
@@ -202,7 +239,8 @@ class Dispatcher:
             or not 0 <= segment < len(flight.state)
             or flight.state[segment] != _RUNNING
         ):
-            raise InternalError(f"segment {segment} of frame {frame} finished but does not run")
+            self._drain(frame, segment, commands)
+            return
         state, table = flight.state, flight.table
         state[segment] = _FINISHED
         self._busy &= ~table.masks[segment]
@@ -214,9 +252,38 @@ class Dispatcher:
         if not flight.left:
             del self._flights[frame]
             self._outstanding.remove(frame)
+            self._under_way[flight.lane] -= 1
             commands.append(FrameDone(frame, flight.lane))
             if self._waiting:
                 self._admit(self._waiting.popleft())
+
+    def _halt(self, event: DeviceFailed, commands: list[Command]) -> None:
+        """Nothing is kept of the frames under way: what a failing device made may be wrong."""
+        for flight in self._flights.values():
+            for segment, state in enumerate(flight.state):
+                if state == _RUNNING:
+                    self._draining[flight.frame, segment] = flight.table.masks[segment]
+        self._limit = 0
+        for ready in self._ready:
+            ready.clear()
+        self._waiting.extendleft(reversed(self._flights))  # a dict keeps the order of admission
+        self._flights.clear()
+        self._drain(event.frame, event.segment, commands)
+
+    def _drain(self, frame: int, segment: int, commands: list[Command]) -> None:
+        """A run is over that its frame does not need any more."""
+        if (frame, segment) not in self._draining:
+            raise InternalError(f"segment {segment} of frame {frame} ended but does not run")
+        self._busy &= ~self._draining.pop((frame, segment))
+        if not self._draining:
+            commands.append(Replan())
+
+    def _resume(self, graph: DispatchGraph) -> None:
+        if self._limit or self._draining:
+            raise InternalError("a new graph, but nothing failed or something still runs")
+        self._go_by(graph)
+        while self._waiting and len(self._flights) < self._limit:
+            self._admit(self._waiting.popleft())
 
     def _start_ready(self, commands: list[Command]) -> None:
         while True:
@@ -244,7 +311,8 @@ class Dispatcher:
         _demand(len(self._flights) <= self._limit, "too many frames under way")
         _demand(not self._waiting or len(self._flights) == self._limit, "a frame waits for nobody")
         _demand(not sum(self._rotation.credits), "the lanes' credits do not add up to 0")
-        busy = 0
+        _demand(not (self._limit and self._draining), "something runs for nobody")
+        busy = sum(self._draining.values())
         ready: set[tuple[int, int]] = set()
         for flight in self._flights.values():
             self._check_flight(flight)

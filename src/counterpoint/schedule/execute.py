@@ -15,7 +15,8 @@ from concurrent.futures import Future
 
 from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import UserInputError
-from counterpoint.schedule.device_threads import DeviceThreads
+from counterpoint.schedule.assembly import Assembly
+from counterpoint.schedule.device_threads import DeviceThreads, WatchdogMaker
 from counterpoint.schedule.dispatch_graph import DispatchGraph
 from counterpoint.schedule.dispatcher import (
     Dispatcher,
@@ -27,7 +28,9 @@ from counterpoint.schedule.dispatcher import (
 from counterpoint.schedule.flight import Select
 from counterpoint.schedule.pinning import needs_pinning
 from counterpoint.schedule.recorder import Recorder
+from counterpoint.schedule.recovery import Recovers
 from counterpoint.schedule.trace import Trace
+from counterpoint.schedule.watchdog import Watchdog
 from counterpoint.schedule.wiring import LaneWiring, Slots, Step
 
 
@@ -100,10 +103,11 @@ class Executor:
     """Runs frames as a plan says. Used by one thread at a time.
 
     Args:
-        graph: What waits for what, and for which devices.
-        lanes: For each lane of the graph a step for each of its nodes; what they run stays the
-            caller's to close.
+        assembly: What runs; it stays the caller's to close.
         trace: Record spans.
+        recovery: Asked when a unit fails; ``None``: its error is the frame's. A call that hangs
+            must not be the caller's, so with it all frames run on device threads.
+        watchdog: Makes what tells whether a call takes too long, with ``recovery``.
 
     Raises:
         MachineError: A segment belongs on processors that this program may not use.
@@ -111,19 +115,21 @@ class Executor:
 
     def __init__(
         self,
-        graph: DispatchGraph,
-        lanes: Sequence[LaneWiring],
+        assembly: Assembly,
         *,
         trace: bool = False,
+        recovery: Recovers | None = None,
+        watchdog: WatchdogMaker = Watchdog,
     ) -> None:
-        self._lanes = tuple(lanes)
-        self._graph = graph
+        graph = assembly.graph
+        self._lanes = assembly.lanes
+        self._assembly = assembly
         self._recorder = Recorder(graph) if trace else None
         pinned = any(needs_pinning(node) for lane in graph.lanes for node in lane)
-        overlaps = pinned or not graph.is_sequential
+        overlaps = pinned or not graph.is_sequential or recovery is not None
         self._caller = CallerThread(graph, self._lanes, self._recorder)
         self._threads = (
-            DeviceThreads(graph, self._lanes, self._recorder)
+            DeviceThreads(assembly, self._recorder, recovery, watchdog)
             if overlaps or graph.frames_in_flight > 1
             else None
         )
@@ -131,6 +137,11 @@ class Executor:
         self._streaming = False
         self._asynchronous = False
         self._closed = False
+
+    @property
+    def is_busy(self) -> bool:
+        """A stream is open, or a frame is under way that nobody waited for."""
+        return self._streaming or (self._threads is not None and self._threads.is_busy)
 
     @property
     def only_step(self) -> Step | None:
@@ -173,7 +184,7 @@ class Executor:
         """
         self._check_free()
         if self._threads is None:
-            self._threads = DeviceThreads(self._graph, self._lanes, self._recorder)
+            self._threads = DeviceThreads(self._assembly, self._recorder)
         self._run_threads = self._threads
         if not self._asynchronous:
             self._threads.restart_recorder()

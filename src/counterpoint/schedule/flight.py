@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from counterpoint.engines.protocol import Tensor
-from counterpoint.errors import CounterpointError, InternalError
+from counterpoint.errors import CounterpointError, InternalError, UserInputError
 from counterpoint.schedule.wiring import LaneWiring, Slots
 
 Select = Callable[[list[Tensor]], list[Tensor]]
@@ -20,15 +20,33 @@ class Flight:
         frame: Its number; the dispatcher knows it by this.
         slots: Its tensors.
         reply: Called once when it is done, with it.
-        claim: Called once before its first segment starts, says whether its caller still wants it;
-            ``None`` where he always does.
+        claimed: Its caller has said whether he still wants it.
         lane: Its lane; ``None`` before its first segment started.
         unread: For each slot how many are still to read it.
         error: Why it has no result. Its remaining segments are skipped.
         done: Nobody works on it any more.
+
+    Args:
+        frame: See above.
+        inputs: The network's.
+        reply: See above.
+        claim: Called once before its first segment starts, says whether its caller still wants it;
+            ``None`` where he always does.
+        may_restart: Keep the inputs until the frame is done.
     """
 
-    __slots__ = ("claim", "done", "error", "frame", "lane", "reply", "slots", "unread")
+    __slots__ = (
+        "_claim",
+        "_inputs",
+        "claimed",
+        "done",
+        "error",
+        "frame",
+        "lane",
+        "reply",
+        "slots",
+        "unread",
+    )
 
     def __init__(
         self,
@@ -36,18 +54,38 @@ class Flight:
         inputs: Sequence[Tensor],
         reply: Callable[[Flight], None],
         claim: Callable[[], bool] | None = None,
+        *,
+        may_restart: bool = False,
     ) -> None:
         self.frame = frame
         self.slots: Slots = [*inputs]
         self.reply = reply
-        self.claim = claim
+        self.claimed = False
+        self._claim = claim
+        self._inputs = inputs if may_restart else None
         self.lane: LaneWiring | None = None
         self.unread: list[int] = []
         self.error: CounterpointError | None = None
         self.done = False
 
+    def restart(self) -> None:
+        """Forgets how far it is.
+
+        Whoever still works on it keeps the old list of tensors; what those borrowed is not used
+        again, as somebody may yet write to it.
+        """
+        if self._inputs is None:
+            raise InternalError(f"frame {self.frame} starts again without its inputs")
+        self.slots = [*self._inputs]
+        self.lane = None
+        self.unread = []
+
     def enter(self, lane: LaneWiring) -> None:
-        """Takes its lane."""
+        """Takes its lane. From now on its caller cannot cancel it; if he has, that is its error."""
+        if not self.claimed:
+            self.claimed = True
+            if self._claim is not None and not self._claim():
+                self.error = UserInputError("the frame was cancelled")
         self.lane = lane
         self.unread = list(lane.readers)
         self.slots += [None] * (len(self.unread) - len(self.slots))
@@ -76,7 +114,7 @@ class Flight:
 
 def resolve(future: Future[list[Tensor]], flight: Flight, select: Select) -> None:
     """Tells the future of a frame that is done how it went, unless it was cancelled."""
-    if flight.lane is None:  # nobody has claimed it
+    if not flight.claimed:
         future.set_running_or_notify_cancel()
     if future.cancelled():
         return

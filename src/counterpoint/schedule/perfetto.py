@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.schedule.atomic_file import atomic_file
-from counterpoint.schedule.trace import Span, Trace
+from counterpoint.schedule.trace import Incident, Span, Trace
 
 _Event = dict[str, Any]
 
@@ -43,6 +43,8 @@ def _events(process: int, trace: Trace) -> Iterator[_Event]:
         ways.setdefault(span.frame, []).append(span)
         for device in span.devices:
             yield _slice(span, process, threads[device], trace.start_ns)
+    for incident in trace.incidents:
+        yield _instant(incident, process, trace.start_ns)
     for frame, spans in ways.items():
         if len(spans) > 1:
             yield from _flow(process << 32 | frame, spans, process, threads, trace.start_ns)
@@ -67,6 +69,20 @@ def _slice(span: Span, process: int, thread: int, origin_ns: int) -> _Event:
             "lane": span.lane,
             "segment": span.segment,
         },
+    }
+
+
+def _instant(incident: Incident, process: int, origin_ns: int) -> _Event:
+    """A mark across the whole process."""
+    return {
+        "ph": "i",
+        "s": "p",
+        "name": incident.message,
+        "cat": incident.kind,
+        "pid": process,
+        "tid": 0,
+        "ts": max(0, incident.time_ns - origin_ns) / 1000,
+        "args": {"unit": incident.unit, "frame": incident.frame},
     }
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from counterpoint.costs.objective import Objective
 from counterpoint.errors import PlanFileError, UserInputError
 from counterpoint.network.graph import Network
+from counterpoint.network.precision.choice import PrecisionChoice
 from counterpoint.network.split import Split
 from counterpoint.platform.model import Platform
 
@@ -192,6 +193,9 @@ class Plan:
         engines: Name of each engine used to its version.
         splits: Layers of the network that are split into parts; ``network_hash``, ``layer_names``
             and the lanes are those of the network with these parts.
+        precision: Layers of the network that run in int8; as for ``splits``, ``network_hash``,
+            ``layer_names`` and the lanes are those of the network with these rewritten, and its
+            ``splits`` are of the rewritten layers. ``None``: the network as it is.
         batch: Images in a frame, where the plan is for another number than the network it was made
             for has; ``network_hash`` and ``layer_names`` are those of the network at this batch.
             ``None``: the network as it is.
@@ -220,6 +224,7 @@ class Plan:
     engines: Mapping[str, str]
     prediction: Prediction
     splits: tuple[Split, ...] = ()
+    precision: PrecisionChoice | None = None
     batch: int | None = None
     cpu_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     measured_latency: Measurement | None = None

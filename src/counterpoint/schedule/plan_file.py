@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from counterpoint.errors import PlanFileError
+from counterpoint.platform.file_faults import first_fault, quoted
 from counterpoint.schedule.atomic_file import atomic_file
 from counterpoint.schedule.plan import Plan
 
 if TYPE_CHECKING:  # pydantic takes long to import; only who meets a file pays for it
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import TypeAdapter
 
 FORMAT = "counterpoint-plan"
 VERSION = 2
@@ -24,8 +25,6 @@ faulty value takes some 2 KiB while its error is told, so the values are counted
 
 SCHEMA_PATH = Path(__file__).with_name("plan.schema.json")
 """The JSON Schema of plan files that the package ships: :func:`plan_schema` as a file."""
-
-_MAX_QUOTE = 60
 
 
 @cache
@@ -70,7 +69,7 @@ def load_plan(path: Path) -> Plan:
         raise PlanFileError(f"{path}: field 'version' is not a whole number from 1")
     if version > VERSION:
         raise PlanFileError(
-            f"{path} is of version {_quote(version)}, this Counterpoint reads up to {VERSION}: "
+            f"{path} is of version {quoted(version)}, this Counterpoint reads up to {VERSION}: "
             "upgrade"
         )
     if version < VERSION:
@@ -82,7 +81,7 @@ def load_plan(path: Path) -> Plan:
         # By way of JSON again, as only from JSON does "strict" take an array for a tuple.
         return _adapter().validate_json(to_json(document))
     except ValidationError as error:
-        raise PlanFileError(f"{path}: {_first_fault(error)}") from None
+        raise PlanFileError(f"{path}: {first_fault(error, 'field')}") from None
 
 
 def plan_schema() -> str:
@@ -109,22 +108,3 @@ def _read(path: Path) -> bytes:
     if data.count(b",") + data.count(b":") > MAX_VALUES:
         raise PlanFileError(f"{path} holds more than {MAX_VALUES} values: no plan does")
     return data
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(step) for step in fault["loc"])
-    if fault["type"] == "missing":
-        return f"field {_quote(place)} is missing"
-    if fault["type"] == "unexpected_keyword_argument":
-        return f"field {_quote(place)} is unknown"
-    if fault["type"] == "value_error":
-        reason = str(fault["ctx"]["error"])
-        return f"field {_quote(place)}: {reason}" if place else reason
-    return f"field {_quote(place)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
-
-
-def _quote(value: object) -> str:
-    """The value in one line, however long it is and whatever is in it."""
-    text = repr(value)
-    return text if len(text) <= _MAX_QUOTE else f"{text[:_MAX_QUOTE]}..."

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from counterpoint.engines.protocol import CompiledSegment, Engine, Tensor
-from counterpoint.errors import CounterpointError, EngineError, FrameError, UserInputError
+from counterpoint.engines.protocol import Engine, Tensor
+from counterpoint.errors import FrameError, UserInputError
 from counterpoint.network.graph import Network
-from counterpoint.platform.model import ComputeUnit, Platform
-from counterpoint.schedule.dispatch_graph import DispatchGraph, dispatch_graph, segment_name
+from counterpoint.platform.model import Platform
+from counterpoint.schedule.assembly import Assembly
+from counterpoint.schedule.checked_assembly import (
+    Checking,
+    assemble_with_checks,
+    refuse_unchecked,
+)
+from counterpoint.schedule.device_threads import WatchdogMaker
 from counterpoint.schedule.emulation import emulated
 from counterpoint.schedule.execute import Executor
 from counterpoint.schedule.frame_check import FrameCheck
 from counterpoint.schedule.pace import Pace
-from counterpoint.schedule.plan import Plan, Segment, check_plan
-from counterpoint.schedule.trace import Trace
-from counterpoint.schedule.wiring import Step, wire_lane
+from counterpoint.schedule.plan import Plan, check_plan
+from counterpoint.schedule.recovery import Fallback, Recovery
+from counterpoint.schedule.trace import Incident, Trace
+from counterpoint.schedule.watchdog import Watchdog
+from counterpoint.schedule.wiring import Step
 
 Frame = Mapping[str, Tensor] | Tensor
 """Inputs by name, or the array itself where the network has a single input."""
 
 _Run = Callable[[Sequence[str] | None, Mapping[str, Tensor]], list[Tensor]]
-_Key = tuple[frozenset[int], str]
 
 
 class Session:
@@ -42,11 +51,19 @@ class Session:
         trace: Record who ran what when, for :meth:`trace`.
         pace: For a machine that is not here: segments, and transfers over links, take the time that
             the plan predicts. ``None``: they take what they take.
+        fallback: What to do when a unit fails: refuses a segment, raises in one, hangs, or computes
+            wrong numbers. The frames under way then start again by another plan, and none is lost
+            or done twice. ``None``: a failure is an error, and nothing watches for hangs.
+        checking: Compute some frames on other units as well, and compare. ``None``: no.
+        watchdog: Makes what tells whether a call takes too long, with ``fallback``; for tests.
 
     Raises:
         PlanFileError: The plan is for another network or machine, or shall be emulated and
             predicts no times.
-        EngineError: An engine is not here, or refused a segment.
+        EngineError: An engine is not here, or refused a segment; ``NoUnitLeftError`` where
+            ``fallback`` knows no other plan.
+        UserInputError: Nobody here can check a segment, or the machine is emulated and shall fall
+            back or check.
         MachineError: The plan wants processors that this program may not use.
     """
 
@@ -60,27 +77,36 @@ class Session:
         allow_other_machine: bool = False,
         trace: bool = False,
         pace: Pace | None = None,
+        fallback: Fallback | None = None,
+        checking: Checking | None = None,
+        watchdog: WatchdogMaker = Watchdog,
     ) -> None:
         check_plan(plan, network, platform, allow_other_machine=allow_other_machine)
-        graph = dispatch_graph(network, plan, platform)
-        self._frames = FrameCheck(network)
-        with ExitStack() as undo:
-            compiled: dict[_Key, CompiledSegment] = {}
-            for key, (segment, exclusive) in _distinct(plan, graph).items():
-                unit = platform.unit(segment.unit)
-                compiled[key] = _compile(network, segment, unit, engines, exclusive)
-                undo.callback(compiled[key].close)
-            lanes = tuple(
-                wire_lane(network, lane, [compiled[_key(segment)] for segment in lane.segments])
-                for lane in plan.lanes
+        if pace is not None and (fallback is not None or checking is not None):
+            raise UserInputError(
+                f"{platform.name} is emulated, where no unit fails: spot checks and falling back "
+                "are for machines that are here"
             )
-            if pace is not None:
-                graph, lanes = emulated(network, plan, platform, lanes, pace)
-            self._executor = Executor(graph, lanes, trace=trace)
+        self._frames = FrameCheck(network)
+        self._setup = _Setup(
+            network, plan, engines, platform, trace, pace, fallback, checking, watchdog
+        )
+        self._opened_ns = time.perf_counter_ns()
+        self._earlier: tuple[Incident, ...] = ()
+        self._open()
+
+    def _open(self) -> None:
+        setup = self._setup
+        with ExitStack() as undo:
+            self._recovery = setup.recovery()
+            assembly = setup.assemble(self._recovery, undo)
+            self._executor = Executor(
+                assembly, trace=setup.trace, recovery=self._recovery, watchdog=setup.watchdog
+            )
             undo.callback(self._executor.close)
             # Also when a session that nobody closed is collected, or the program ends.
             self._finalizer = weakref.finalize(self, undo.pop_all().close)
-        self._single = None if trace or pace else self._executor.only_step
+        self._single = None if setup.trace or setup.pace else self._executor.only_step
         self._run = _runner(self._frames, self._executor, self._single)
 
     def run(self, output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Tensor]:
@@ -158,6 +184,39 @@ class Session:
         """
         return self._executor.trace()
 
+    @property
+    def plan(self) -> Plan:
+        """What is followed now: the session's own plan, or what took its place."""
+        return self._setup.plan if self._recovery is None else self._recovery.plan
+
+    @property
+    def units_lost(self) -> frozenset[str]:
+        """Names of the units that are not used any more, because they failed."""
+        return frozenset() if self._recovery is None else self._recovery.lost
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What failed, and what was done about it; times are from when the session was made."""
+        latest = () if self._recovery is None else self._recovery.incidents
+        opened_ns = self._opened_ns
+        moved = (replace(incident, time_ns=incident.time_ns - opened_ns) for incident in latest)
+        return (*self._earlier, *moved)
+
+    def restore(self) -> None:
+        """Returns to the plan that the session was made with, and so to the units that failed.
+
+        Raises:
+            UserInputError: Frames are under way, or the session is closed.
+            EngineError: As when the session was made; then it is closed.
+        """
+        if self._run is _refuse:
+            raise UserInputError("the session is closed: make a new one")
+        if self._executor.is_busy:
+            raise UserInputError("frames are under way: take all their results first")
+        self._earlier = self.incidents
+        self.close()
+        self._open()
+
     def close(self) -> None:
         """Stops threads and closes engines. May be called twice."""
         self._run = _refuse
@@ -194,6 +253,51 @@ class Session:
                 yield self._frames.select(output_names, outputs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """What a session is made of, as its arguments say."""
+
+    network: Network
+    plan: Plan
+    engines: Mapping[str, Engine]
+    platform: Platform
+    trace: bool
+    pace: Pace | None
+    fallback: Fallback | None
+    checking: Checking | None
+    watchdog: WatchdogMaker
+
+    def recovery(self) -> Recovery | None:
+        """Who makes another plan ready when a unit fails."""
+        if self.fallback is None:
+            return None
+        return Recovery(
+            self.network,
+            self.plan,
+            self.engines,
+            self.platform,
+            fallback=self.fallback,
+            checking=self.checking,
+        )
+
+    def assemble(self, recovery: Recovery | None, undo: ExitStack) -> Assembly:
+        """The plan made ready."""
+        if recovery is not None:
+            undo.callback(recovery.close)
+            return recovery.begin()
+        assembly, unchecked = assemble_with_checks(
+            self.network, self.plan, self.engines, self.platform, self.checking
+        )
+        undo.callback(assembly.close)
+        refuse_unchecked(unchecked)
+        if self.pace is not None:
+            graph, lanes = emulated(
+                self.network, self.plan, self.platform, assembly.lanes, self.pace
+            )
+            assembly = replace(assembly, graph=graph, lanes=lanes)
+        return assembly
+
+
 def _runner(frames: FrameCheck, executor: Executor, step: Step | None) -> _Run:
     """How frames run: through the executor, or straight to the engine where the plan's only segment
     is given. The less a small network waits for Python the better.
@@ -219,51 +323,3 @@ def _runner(frames: FrameCheck, executor: Executor, step: Step | None) -> _Run:
 
 def _refuse(output_names: Sequence[str] | None, inputs: Mapping[str, Tensor]) -> list[Tensor]:
     raise UserInputError("the session is closed: make a new one")
-
-
-def _key(segment: Segment) -> _Key:
-    """Lanes that have a segment in common share it: its devices run it once at a time."""
-    return frozenset(segment.layers), segment.unit
-
-
-def _distinct(plan: Plan, graph: DispatchGraph) -> dict[_Key, tuple[Segment, bool]]:
-    """Each segment once, and whether nothing else ever runs on its devices."""
-    users: dict[str, set[_Key]] = {}
-    devices: dict[_Key, tuple[Segment, tuple[str, ...]]] = {}
-    for lane, nodes in zip(plan.lanes, graph.lanes, strict=True):
-        for segment, node in zip(lane.segments, nodes, strict=True):
-            devices[_key(segment)] = (segment, node.devices)
-            for device in node.devices:
-                users.setdefault(device, set()).add(_key(segment))
-    return {
-        key: (segment, all(len(users[device]) == 1 for device in names))
-        for key, (segment, names) in devices.items()
-    }
-
-
-def _compile(
-    network: Network,
-    segment: Segment,
-    unit: ComputeUnit,
-    engines: Mapping[str, Engine],
-    exclusive: bool,
-) -> CompiledSegment:
-    engine = engines.get(unit.engine)
-    if engine is None:
-        there = ", ".join(sorted(engines)) or "none"
-        raise EngineError(
-            f"{unit.name} needs the engine {unit.engine!r}, which is not here; there are: {there}",
-            unit=unit.name,
-        )
-    part = network.subnetwork(segment.layers)
-    try:
-        return engine.compile(part, unit, exclusive=exclusive)
-    except CounterpointError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise EngineError(
-            f"{unit.name} refused segment {segment_name(network, segment)}: {reason}",
-            layer=part.layers[0].name,
-            unit=unit.name,
-        ) from error

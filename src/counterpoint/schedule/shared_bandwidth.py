@@ -15,9 +15,8 @@ from math import ceil
 from counterpoint.costs.models.contention import Load, SharedMemory
 from counterpoint.errors import InternalError
 from counterpoint.schedule.dispatch_graph import DispatchGraph
-from counterpoint.schedule.dispatcher import Command, FrameDone, SegmentFinished
+from counterpoint.schedule.dispatcher import SegmentFinished, Start
 from counterpoint.schedule.simulate import Durations, Simulation, Simulator
-from counterpoint.schedule.trace import Span
 
 Demands = Sequence[Sequence[float]]
 """GB/s that each segment of each lane moves to and from the shared memory when it runs alone."""
@@ -50,9 +49,6 @@ def simulate_shared(
     Raises:
         InternalError: Durations or demands are not those of the graph, or out of range.
     """
-    shape = [len(lane) for lane in graph.lanes]
-    if [len(row) for row in demands_gb_per_s] != shape or any(min(r) < 0 for r in demands_gb_per_s):
-        raise InternalError("simulate: one demand, not negative, for each segment expected")
     return _SharedSimulator(
         graph,
         durations_ns,
@@ -101,6 +97,9 @@ class _SharedSimulator(Simulator):
         record: bool,
     ) -> None:
         super().__init__(graph, durations_ns, frames, interval_ns, record)
+        shape = [len(lane) for lane in graph.lanes]
+        if [len(row) for row in demands] != shape or any(min(row) < 0 for row in demands):
+            raise InternalError("simulate: one demand, not negative, for each segment expected")
         self.demands = demands
         self.memory = memory
         self.running: list[_Running] = []
@@ -125,25 +124,14 @@ class _SharedSimulator(Simulator):
             self.set_rates(now)
         return replace(self.result(now), busy_ns=self.busy_ns)
 
-    def perform(self, commands: Sequence[Command], now: int) -> bool:
-        done = False
-        for command in commands:
-            if isinstance(command, FrameDone):
-                self.finish(command, now)
-                done = True
-                continue
-            frame, lane, segment, _ = command
-            self.serial += 1
-            work = float(self.durations_ns[lane][segment])
-            place = 0
-            if self.spans is not None:
-                place = len(self.spans)
-                node = self.graph.lanes[lane][segment]
-                self.spans.append(
-                    Span(node.name, node.unit, node.devices, frame, lane, segment, now, now)
-                )
-            self.running.append(_Running(frame, lane, segment, self.serial, now, work, place))
-        return done
+    def start(self, command: Start, now: int) -> None:
+        """A segment starts; when it ends, what else runs decides."""
+        frame, lane, segment, _ = command
+        self.serial += 1
+        work = float(self.durations_ns[lane][segment])
+        place = 0 if self.spans is None else len(self.spans)
+        self.note_span(command, now, now)
+        self.running.append(_Running(frame, lane, segment, self.serial, now, work, place))
 
     def end(self, over: _Running, now: int) -> bool:
         """A segment has ended; whether its frame is done with it."""

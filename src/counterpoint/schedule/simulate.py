@@ -13,7 +13,9 @@ from counterpoint.schedule.dispatcher import (
     Dispatcher,
     FrameArrived,
     FrameDone,
+    Replan,
     SegmentFinished,
+    Start,
 )
 from counterpoint.schedule.trace import Span, Trace
 
@@ -79,10 +81,6 @@ def simulate(
     Raises:
         InternalError: The durations are not those of the graph, or a number is out of range.
     """
-    if [len(row) for row in durations_ns] != [len(lane) for lane in graph.lanes]:
-        raise InternalError("simulate: one duration for each segment of each lane expected")
-    if frames < 1 or arrival_interval_ns < 0 or any(min(row) < 0 for row in durations_ns):
-        raise InternalError("simulate: a negative time, or no frame")
     return Simulator(graph, durations_ns, frames, arrival_interval_ns, record).run()
 
 
@@ -106,6 +104,10 @@ class Simulator:
         interval_ns: int,
         record: bool,
     ) -> None:
+        if [len(row) for row in durations_ns] != [len(lane) for lane in graph.lanes]:
+            raise InternalError("simulate: one duration for each segment of each lane expected")
+        if frames < 1 or interval_ns < 0 or any(min(row) < 0 for row in durations_ns):
+            raise InternalError("simulate: a negative time, or no frame")
         self.graph = graph
         self.durations_ns = durations_ns
         self.frames = frames
@@ -164,16 +166,31 @@ class Simulator:
                 self.finish(command, now)
                 done = True
                 continue
-            frame, lane, segment, _ = command
-            end = now + self.durations_ns[lane][segment]
-            self.serial += 1
-            heappush(self.queue, (end, self.serial, frame, segment))
-            if self.spans is not None:
-                node = self.graph.lanes[lane][segment]
-                self.spans.append(
-                    Span(node.name, node.unit, node.devices, frame, lane, segment, now, end)
-                )
+            if isinstance(command, Replan):
+                self.replan(now)
+                continue
+            self.start(command, now)
         return done
+
+    def start(self, command: Start, now: int) -> None:
+        """A segment starts; its end is known."""
+        end = now + self.durations_ns[command.lane][command.segment]
+        self.serial += 1
+        heappush(self.queue, (end, self.serial, command.frame, command.segment))
+        self.note_span(command, now, end)
+
+    def note_span(self, command: Start, now: int, end: int) -> None:
+        """Keeps when something ran, where that is wanted."""
+        if self.spans is not None:
+            frame, lane, segment, _ = command
+            node = self.graph.lanes[lane][segment]
+            self.spans.append(
+                Span(node.name, node.unit, node.devices, frame, lane, segment, now, end)
+            )
+
+    def replan(self, now: int) -> None:
+        """Nothing fails here."""
+        raise InternalError(f"simulate: told to plan again at {now} ns, when nothing has failed")
 
     def finish(self, command: FrameDone, now: int) -> None:
         """Counts a frame that is done."""

@@ -35,16 +35,39 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that should not have happened, or what was done about it.
+
+    Attributes:
+        time_ns: When; the origin is the trace's own, and what happened before is negative.
+        kind: ``compile``, ``run``, ``hang`` or ``wrong numbers``: a fault of ``unit``;
+            ``replanned``: the network goes on on other units; ``unchecked``: spot checks are over.
+        message: A sentence.
+        unit: Name of the unit that is to blame; ``None`` where none is.
+        frame: Number of the frame in which it showed; ``None`` outside of the trace's frames.
+    """
+
+    time_ns: int
+    kind: str
+    message: str
+    unit: str | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Spans of one run.
 
     Attributes:
         kind: ``predicted`` by a simulation, or ``measured`` by a clock.
-        spans: In order of ``start_ns``.
+        spans: In order of ``start_ns``. Those of a run that failed are among them, and a frame
+            that started again has some twice.
+        incidents: In order of time.
     """
 
     kind: TraceKind
     spans: tuple[Span, ...]
+    incidents: tuple[Incident, ...] = ()
 
     @property
     def start_ns(self) -> int:

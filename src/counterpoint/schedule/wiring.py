@@ -63,7 +63,7 @@ class Step:
         try:
             outputs = self.run(inputs)
         except Exception as error:
-            self._blame(error)
+            self.blame(error)
         if len(outputs) != len(self.writes):
             raise self._broken(f"returned {len(outputs)} tensors instead of {len(self.writes)}")
         return outputs
@@ -87,7 +87,7 @@ class Step:
         try:
             outputs = self.run(inputs, lent)
         except Exception as error:
-            self._blame(error)
+            self.blame(error)
         if outputs is not lent and (
             len(outputs) != len(lent)
             or any(one is not other for one, other in zip(outputs, lent, strict=True))
@@ -101,7 +101,7 @@ class Step:
             unit=self.unit,
         )
 
-    def _blame(self, error: Exception) -> NoReturn:
+    def blame(self, error: Exception) -> NoReturn:
         """Raises what the engine raised as an ``EngineError`` that names the layer and the unit.
 
         Other errors of our own tree stay as they are.
