@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack, overload
 
 from counterpoint.costs.store import Store
 from counterpoint.engines.emulated import emulated_engines
 from counterpoint.engines.protocol import Engine, Tensor
+from counterpoint.engines.reference import ReferenceEngine
 from counterpoint.engines.registry import all_engines, planning_engines, with_units
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.network.graph import Network
 from counterpoint.planning.restriction import Fixed
 from counterpoint.platform.host import host_platform, parse_cpu_groups
 from counterpoint.platform.model import Platform
+from counterpoint.schedule.checked_assembly import Checking
 from counterpoint.schedule.pace import Pace, Punctuality
 from counterpoint.schedule.plan import Plan
+from counterpoint.schedule.recovery import Fallback, Report, log_incident
 from counterpoint.schedule.session import Session as _Session
+from counterpoint.schedule.spot_check import SpotCheck
+from counterpoint.schedule.watchdog import HangLimits
 from counterpoint.tuning.progress import Progress
 from counterpoint.tuning.tune import TuneResult
 from counterpoint.tuning.tune import tune as _tune
 
 if TYPE_CHECKING:
+    from counterpoint.platform.file_content import PlatformFile
+    from counterpoint.tuning.accuracy import LabelledFrames
+    from counterpoint.tuning.precision_tuning import Goal, PrecisionResult
     from counterpoint.tuning.throughput import ThroughputResult
 
 MAX_PARTS = 16
 """More lanes side by side than this are not tried unless asked for: each takes time to measure."""
+
+Frames: TypeAlias = "Sequence[Mapping[str, Tensor] | Tensor] | LabelledFrames"
+"""Of one image each: inputs by name, or the only input's array."""
 
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
@@ -79,24 +91,18 @@ def devices(
         if not kept:
             known = ", ".join(unit.name for unit in platform.units) or "none"
             raise UserInputError(f"no unit matches {', '.join(only)}; there are: {known}")
-        platform = Platform(
-            platform.name,
-            platform.fingerprint,
-            platform.devices,
-            kept,
-            platform.links,
-            platform.facts,
-        )
+        platform = replace(platform, units=kept, named=True)
     return Machine(platform, engines)
 
 
 def emulated_machine(
-    platform: Platform, *, time_scale: float = 1.0, compute: bool = True
+    platform: Platform | PlatformFile, *, time_scale: float = 1.0, compute: bool = True
 ) -> Machine:
     """A machine that is not here: sessions take the time there, by the plan, and compute here.
 
     Args:
-        platform: Recorded or modelled.
+        platform: Recorded or modelled. Of a file, units with a model of a neural processor compute
+            as that processor does, bit by bit; all others as ONNX Runtime does here.
         time_scale: Wall-clock time over its time; more where this host is too slow.
         compute: The true numbers, by ONNX Runtime. Otherwise all outputs are zeros, for networks
             without weights and for machines much faster than this host.
@@ -107,7 +113,12 @@ def emulated_machine(
     base = all_engines()["onnxruntime"] if compute else None
     if base is not None and (reason := base.missing_reason()) is not None:
         raise EngineError(f"{platform.name} is emulated by ONNX Runtime, which is {reason}")
-    return Machine(platform, emulated_engines(platform, base), time_scale)
+    if isinstance(platform, Platform):
+        return Machine(platform, emulated_engines(platform, base), time_scale)
+    from counterpoint.engines.npu.units import arithmetics
+
+    there = platform.platform
+    return Machine(there, emulated_engines(there, base, arithmetics(platform)), time_scale)
 
 
 def precisions_of(text: str | None) -> tuple[str, ...] | None:
@@ -150,21 +161,60 @@ class TuneOptions(TypedDict, total=False):
     compare_installed: bool
 
 
-def tune(network: Network, **options: Unpack[TuneOptions]) -> TuneResult:
+class BudgetOptions(TypedDict, total=False):
+    """What accuracy a plan may cost; one of the first two has to be there.
+
+    Attributes:
+        max_drop: Percentage points of top-1: by the labels, or without labels of images whose best
+            class is another than the network's in its own precision.
+        min_sqnr_db: Least ratio of the outputs' power to that of the noise in them.
+        labels: Class of each calibration image.
+        held_back: Part of the images to verify with, and not to calibrate; half if not given.
+    """
+
+    max_drop: float | None
+    min_sqnr_db: float | None
+    labels: Sequence[int] | None
+    held_back: float
+
+
+class _BudgetedOptions(TuneOptions, BudgetOptions, total=False):
+    pass
+
+
+@overload
+def tune(network: Network, **options: Unpack[TuneOptions]) -> TuneResult: ...
+@overload
+def tune(
+    network: Network, *, calibration: Frames, **options: Unpack[_BudgetedOptions]
+) -> PrecisionResult: ...
+def tune(
+    network: Network, *, calibration: Frames | None = None, **options: Unpack[_BudgetedOptions]
+) -> TuneResult | PrecisionResult:
     """Finds the plan of least latency of a network on this machine.
 
     Args:
         network: From :func:`counterpoint.load`.
-        options: See :class:`TuneOptions`.
+        calibration: Frames of one image each, or the same with labels. Units may then compute in
+            whatever precision keeps the budget, int8 included.
+        options: See :class:`TuneOptions`, and :class:`BudgetOptions` with ``calibration``.
 
     Raises:
-        CounterpointError: See :func:`counterpoint.tuning.tune.tune`.
+        CounterpointError: See :func:`counterpoint.tuning.tune.tune`; or images, labels or budget
+            do not fit.
     """
     here = options.get("machine") or devices()
+    if calibration is not None:
+        from counterpoint.tuning.precision_tuning import Latency
+
+        installed = options.get("compare_installed", True)
+        return _within_budget(network, calibration, options, here, Latency(installed))
+    _check_no_budget(options)
     with _store_of(options.get("store")) as store:
         return _tune(network, **_tuning(options, here, store))
 
 
+@overload
 def tune_throughput(
     network: Network,
     *,
@@ -172,7 +222,26 @@ def tune_throughput(
     method: str = "auto",
     max_latency_ns: int | None = None,
     **options: Unpack[TuneOptions],
-) -> ThroughputResult:
+) -> ThroughputResult: ...
+@overload
+def tune_throughput(
+    network: Network,
+    *,
+    batches: Sequence[int] | None = None,
+    method: str = "auto",
+    max_latency_ns: int | None = None,
+    calibration: Frames,
+    **options: Unpack[_BudgetedOptions],
+) -> PrecisionResult: ...
+def tune_throughput(
+    network: Network,
+    *,
+    batches: Sequence[int] | None = None,
+    method: str = "auto",
+    max_latency_ns: int | None = None,
+    calibration: Frames | None = None,
+    **options: Unpack[_BudgetedOptions],
+) -> ThroughputResult | PrecisionResult:
     """Finds the plan with the most images a second of a network on this machine.
 
     Args:
@@ -180,14 +249,24 @@ def tune_throughput(
         batches: Images in a frame to try; ``None`` for 1, 4, 16 ... while they pay.
         method: ``auto``, ``single``, ``replicate``, ``pipeline`` or ``switch``.
         max_latency_ns: No frame may take longer.
-        options: See :class:`TuneOptions`; a machine that is not given has each core as a part.
+        calibration: See :func:`tune`.
+        options: See :class:`TuneOptions`, and :class:`BudgetOptions` with ``calibration``; a
+            machine that is not given has each core as a part.
 
     Raises:
-        CounterpointError: See :func:`counterpoint.tuning.throughput.tune_throughput`.
+        CounterpointError: See :func:`counterpoint.tuning.throughput.tune_throughput`; or images,
+            labels or budget do not fit.
     """
     from counterpoint.tuning.throughput import tune_throughput as search
 
     here = options.get("machine") or devices(cpu_groups=one_core_each())
+    if calibration is not None:
+        from counterpoint.tuning.precision_tuning import Throughput
+
+        installed = options.get("compare_installed", True)
+        goal = Throughput(batches, method, max_latency_ns, installed)
+        return _within_budget(network, calibration, options, here, goal)
+    _check_no_budget(options)
     with _store_of(options.get("store")) as store:
         return search(
             network,
@@ -195,6 +274,47 @@ def tune_throughput(
             method=method,
             max_latency_ns=max_latency_ns,
             **_tuning(options, here, store),
+        )
+
+
+def _within_budget(
+    network: Network, calibration: Frames, options: _BudgetedOptions, machine: Machine, goal: Goal
+) -> PrecisionResult:
+    from counterpoint.tuning.accuracy import LabelledFrames
+    from counterpoint.tuning.budget import HELD_BACK, AccuracyBudget
+    from counterpoint.tuning.mixed_precision import PrecisionSearch
+    from counterpoint.tuning.precision_tuning import tune_precision
+
+    if options.get("fixed"):
+        raise UserInputError("layers fixed to units and an accuracy budget exclude each other")
+    budget = AccuracyBudget(
+        max_drop=options.get("max_drop"), min_sqnr_db=options.get("min_sqnr_db")
+    )
+    labels = options.get("labels")
+    images = calibration
+    if not isinstance(images, LabelledFrames):
+        images = LabelledFrames.of(network, images, labels)
+    with _store_of(options.get("store")) as store:
+        common = _tuning(options, machine, store)
+        search = PrecisionSearch(
+            network,
+            images,
+            budget,
+            held_back=options.get("held_back", HELD_BACK),
+            platform=common["platform"],
+            engines=common["engines"],
+            store=store,
+            precisions=common["precisions"],
+            progress=common["progress"],
+        )
+        return tune_precision(search, goal)
+
+
+def _check_no_budget(options: _BudgetedOptions) -> None:
+    given = [name for name in BudgetOptions.__annotations__ if options.get(name) is not None]
+    if given:
+        raise UserInputError(
+            f"{given[0]} needs images to calibrate and to verify with: give calibration frames"
         )
 
 
@@ -251,18 +371,22 @@ def _tuning(options: TuneOptions, machine: Machine, store: Store) -> _Tuning:
 
 
 def as_planned(network: Network, plan: Plan) -> Network:
-    """The network with as many images in a frame as the plan is for, and its layers split.
+    """The network with as many images in a frame as the plan is for, its layers in the precision
+    that it chooses, and split.
 
     Raises:
-        UserInputError: It cannot be run at that batch, or a layer cannot be split so.
+        UserInputError: It cannot be run at that batch, a layer cannot be int8 or split so, or a
+            layer or tensor that the plan names is not there.
     """
     if network.content_hash == plan.network_hash:
         return network
     from counterpoint.network.batching import with_batch
+    from counterpoint.network.precision.quantise import as_chosen
     from counterpoint.network.splitting import split
 
     batched = network if plan.batch is None else with_batch(network, plan.batch)
-    return split(batched, plan.splits) if plan.splits else batched
+    chosen = batched if plan.precision is None else as_chosen(batched, plan.precision)
+    return split(chosen, plan.splits) if plan.splits else chosen
 
 
 class Session(_Session):
@@ -275,6 +399,15 @@ class Session(_Session):
             the plan needs it.
         allow_other_machine: Accept a plan that was made elsewhere if its units are here.
         trace: Record who ran what when.
+        allow_fallback: When a unit fails, go on without it: the frames under way start again by
+            another plan, and :attr:`incidents` and a warning tell. Without, that is an error.
+        spot_check: Part of the frames that are computed on other units as well, to compare; or how
+            closely, too. ``None``: none.
+        hang_limits: With ``allow_fallback``: when a segment counts as hung.
+        store: With ``allow_fallback``: measurements to make other plans by; ``None`` for the
+            user's own.
+        report: With ``allow_fallback``: told at once of what happened, in a thread of the
+            session's; ``None``: it is logged as a warning of ``counterpoint``.
     """
 
     def __init__(
@@ -285,17 +418,36 @@ class Session(_Session):
         machine: Machine | None = None,
         allow_other_machine: bool = False,
         trace: bool = False,
+        allow_fallback: bool = False,
+        spot_check: float | SpotCheck | None = None,
+        hang_limits: HangLimits | None = None,
+        store: Path | None = None,
+        report: Report | None = None,
     ) -> None:
         here = machine or devices(cpu_parts=plan.cpu_parts)
         self._pace = None if here.time_scale is None else Pace(here.time_scale)
+        subject = as_planned(network, plan)
+        fallback = checking = None
+        if allow_fallback:
+            from counterpoint.tuning.replanning import Replanner
+
+            replan = Replanner(
+                subject, plan, here.platform, here.engines, partial(Store.open, store)
+            )
+            fallback = Fallback(replan, hang_limits or HangLimits(), report or log_incident)
+        if spot_check is not None:
+            settings = spot_check if isinstance(spot_check, SpotCheck) else SpotCheck(spot_check)
+            checking = Checking(settings, ReferenceEngine())
         super().__init__(
-            as_planned(network, plan),
+            subject,
             plan,
             engines=here.engines,
             platform=here.platform,
             allow_other_machine=allow_other_machine,
             trace=trace,
             pace=self._pace,
+            fallback=fallback,
+            checking=checking,
         )
 
     def punctuality(self) -> Punctuality | None:

@@ -28,6 +28,8 @@ VERBS = (
     "simulate",
     "explain",
     "convert",
+    "platforms",
+    "reproduce",
 )
 
 

@@ -150,3 +150,25 @@ def test_a_record_of_this_machine_is_planned_for_elsewhere(
     elsewhere = document(call, "plan", model, "-p", path, "--method", "switch")
     assert elsewhere["lanes"] == here["lanes"]
     assert elsewhere["predicted_latency_ns"] == here["predicted_latency_ns"]
+
+
+def test_the_whole_way_of_a_record(call: Call, model: Path, tmp_path: Path) -> None:
+    """Measured here, in one store; planned, simulated and explained from the file in another."""
+    here, plan = tmp_path / "here.toml", tmp_path / "plan.json"
+    measured = ("--store", tmp_path / "here.db", "-d", "onnxruntime")
+    assert call("platforms", "record", "-o", here, model, *measured).status == 0
+    assert call("platforms", "validate", here).status == 0
+    expected = document(call, "plan", model, *measured)
+    made = document(call, "plan", model, "-p", here, "-o", plan)
+    assert made["platform"] == "here"
+    assert made["predicted_latency_ns"] == expected["predicted_latency_ns"]
+    assert made["lanes"] == expected["lanes"]
+    stages = document(call, "plan", "recorded:" + made["network"], "-p", here)
+    # the chain does not know the size of its input, whose reading therefore counts as nothing
+    assert 0 < stages["predicted_latency_ns"] <= expected["predicted_latency_ns"]
+    simulated = document(call, "simulate", model, "-p", here, "--plan", plan, "-niter", "3")
+    assert simulated["makespan_ns"] == 3 * expected["predicted_latency_ns"]
+    explained = document(call, "explain", model, "-p", here, "--plan", plan)
+    assert [layer["name"] for layer in explained["layers"]] == [
+        stage.name for stage in load_platform(here).networks[0].stages
+    ]

@@ -105,7 +105,7 @@ def test_a_record_that_does_not_fit(tmp_path: Path, stages: str, told: str) -> N
     [
         ("{}", "parameters.peak_macs_per_s"),
         ("{ peak_macs_per_s = 1, bandwidth_bytes_per_s = -1 }", "bandwidth_bytes_per_s"),
-        ("{ peak_macs_per_s = 1, bandwidth_bytes_per_s = 1, x = 2 }", "parameters.x is unknown"),
+        ("{ peak_macs_per_s = 1, bandwidth_bytes_per_s = 1, x = 2 }", "parameters.x' is unknown"),
     ],
 )
 def test_wrong_parameters_of_a_model(tmp_path: Path, parameters: str, told: str) -> None:
@@ -207,7 +207,7 @@ def test_a_network_and_its_stages_cost_the_same(model: str, platform: str) -> No
     evaluated = evaluate(network, whole.table, whole.planned.segments)
     assert evaluated.latency_ns == whole.planned.value
     assert not evaluated.violations
-    starts = {layers[0] for layers in stage_layers(file.name, recorded, network)}
+    starts = {layers[0] for layers in stage_layers(file, recorded, network)}
     assert {layers[0] for layers, _ in whole.planned.segments} <= starts
 
 

@@ -33,12 +33,21 @@ SMALL = (
     "squeezenet_v1.1",
     "mobilenet_v1",
     "mobilenet_v2",
+    "shufflenet_v1",
     "googlenet",
     "resnet18",
     "resnet50",
 )
 LARGE = tuple(name for name in NAMES if name not in SMALL)
-WITH_BATCHNORM = ("resnet18", "resnet50", "mobilenet_v1", "mobilenet_v2", "yolov2", "yolov2_2016")
+WITH_BATCHNORM = (
+    "resnet18",
+    "resnet50",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "shufflenet_v1",
+    "yolov2",
+    "yolov2_2016",
+)
 ENDS_IN_SOFTMAX = ("alexnet", "googlenet", "squeezenet_v1.0", "squeezenet_v1.1")
 
 IMAGE_EDGE = {"alexnet": 227, "squeezenet_v1.0": 227, "yolov2": 416, "yolov2_2016": 416}
@@ -54,6 +63,7 @@ EXACT = {
     "mobilenet_v2": (300_774_272, 3_504_872),
     "squeezenet_v1.0": (861_339_936, 1_248_424),
     "squeezenet_v1.1": (349_151_936, 1_235_496),
+    "shufflenet_v1": (127_061_304, 1_814_734),
     "yolov2": (14_732_084_224, 50_962_889),
     "yolov2_2016": (17_500_980_224, 67_445_065),
 }
@@ -182,9 +192,9 @@ def input_shape(name: str, batch: int = 1) -> tuple[int, ...]:
 # --- names and arguments
 
 
-def test_ten_names_and_the_second_yolov2() -> None:
+def test_ten_names_and_two_for_a_purpose() -> None:
     assert len(DEFAULT_TEN) == 10
-    assert (*DEFAULT_TEN, "yolov2_2016") == NAMES
+    assert {*DEFAULT_TEN, "shufflenet_v1", "yolov2_2016"} == set(NAMES)
     assert set(NAMES) == set(EXACT)
 
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from counterpoint.engines.agreement import MOST_ERROR, TOLERANCE, relative_error, rounded
 from counterpoint.engines.onnxruntime import OnnxRuntimeEngine
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.platform.model import ComputeUnit
 from counterpoint.tuning.frames import ordered, seeded_frame
-from counterpoint.tuning.reference import Reference, rounded
-from counterpoint.tuning.verification import MOST_ERROR, TOLERANCE, compare, relative_error
+from counterpoint.tuning.reference import Reference
+from counterpoint.tuning.verification import compare
 from tests.tuning.small_network import small_network
 from tests.tuning.wrapped_engine import CPU, WrappedEngine, machine
 

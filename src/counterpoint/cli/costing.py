@@ -53,7 +53,10 @@ def cost_table(
     Raises:
         CounterpointError: No unit is left, an engine failed, or the store cannot be used.
     """
-    wanted = chosen_units(network, machine.platform.units, precisions_of(precision))
+    platform = machine.platform
+    wanted = chosen_units(
+        network, platform.units, precisions_of(precision), software=platform.named
+    )
     units = [unit for unit in machine.platform.units if unit in wanted or unit.name in also]
     with store.open() as opened, shown_progress() as progress:
         profiler = Profiler(network, machine.platform, machine.engines, opened, progress=progress)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from counterpoint.api import precisions_of
 from counterpoint.cli.options import MachineOptions, StoreOptions, split_names
+from counterpoint.costs.lifting import Lift, lifts
+from counterpoint.costs.modelled import unit_models
 from counterpoint.costs.platform_costs import cost_table
 from counterpoint.costs.table import CostTable
 from counterpoint.errors import UserInputError
@@ -41,6 +43,21 @@ def chosen_elsewhere(
     if not kept:
         raise UserInputError(f"no unit matches {', '.join(wanted)}; there are: {', '.join(names)}")
     return kept
+
+
+def refused_elsewhere(
+    platform: PlatformFile, network: Network, costs: CostTable
+) -> tuple[Lift, ...]:
+    """What units of the platform refuse, at what their models say of it.
+
+    Nothing of a recorded network: its times are those of whole stages, not of layers.
+
+    Raises:
+        PlatformFileError: The parameters of a unit's cost model are wrong.
+    """
+    if platform.recorded(network.name) is not None:
+        return ()
+    return lifts(network, costs, unit_models(platform, network.name))
 
 
 def costs_of_plan(

@@ -45,7 +45,7 @@ def emulated_run(
         subject = network.load(platform)
         chosen = _on_unit(subject, platform, unit, clocks)
     has_numbers = not isinstance(subject.source, NoModel)
-    machine = emulated_machine(platform.platform, time_scale=time_scale, compute=has_numbers)
+    machine = emulated_machine(platform, time_scale=time_scale, compute=has_numbers)
     return subject, machine, chosen
 
 

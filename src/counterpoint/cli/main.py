@@ -15,7 +15,9 @@ from counterpoint import __version__
 from counterpoint.cli.convert import convert
 from counterpoint.cli.devices import devices
 from counterpoint.cli.explain import explain
+from counterpoint.cli.explore import explore
 from counterpoint.cli.inspect import inspect
+from counterpoint.cli.output import say
 from counterpoint.cli.pareto import pareto
 from counterpoint.cli.plan import plan
 from counterpoint.cli.platforms import platforms
@@ -71,6 +73,7 @@ for command in (
     pareto,
     simulate,
     explain,
+    explore,
     convert,
     reproduce,
 ):
@@ -99,13 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        _say("interrupted; what was measured is kept, run it again to go on")
+        say("interrupted; what was measured is kept, run it again to go on")
         return INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()
         message, status = _explained(error)
-        _say(f"error: {message}")
+        say(f"error: {message}")
     return status
 
 
@@ -150,13 +153,6 @@ def _explained(error: Exception) -> tuple[str, int]:
         return f"{error.strerror or error}", MachineError.exit_code
     kind = type(error).__name__
     return f"unexpected {kind}: {error}; please report this, with --debug", InternalError.exit_code
-
-
-def _say(text: str) -> None:
-    """One line on standard error, whatever is in it."""
-    line = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-    sys.stderr.write(f"counterpoint: {shown}\n")
 
 
 def _let_go_of_output() -> None:

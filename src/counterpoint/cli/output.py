@@ -45,6 +45,13 @@ def show(
     sys.stdout.write(text)
 
 
+def say(text: str) -> None:
+    """One line on standard error, whatever is in it."""
+    line = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    sys.stderr.write(f"counterpoint: {shown}\n")
+
+
 def check_writable(path: Path) -> None:
     """Raises before minutes of work whose result could not be kept.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from counterpoint.cli.calibrating import CalibrationOptions
 from counterpoint.cli.options import (
     Json,
     MachineOptions,
@@ -23,8 +24,11 @@ from counterpoint.costs.objective import Objective
 from counterpoint.errors import UserInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from counterpoint.api import Machine
     from counterpoint.costs.table import CostTable
+    from counterpoint.engines.protocol import Tensor
     from counterpoint.network.graph import Network
     from counterpoint.planning.choose import Question
     from counterpoint.platform.file_content import PlatformFile
@@ -42,6 +46,7 @@ def plan(
         Objective, Option("--objective", "-hint", "--hint", help="What is made best.")
     ] = Objective.LATENCY,
     sharing: SharingOptions,
+    images: CalibrationOptions,
     precision: Precision = None,
     time_limit: Annotated[
         float,
@@ -58,7 +63,8 @@ def plan(
     """Finds the best plan by the costs, unverified.
 
     Quick, but only a prediction; use tune for a plan that was measured and verified. With --map,
-    plans what is left to decide, and says what the mapping costs against the best plan.
+    plans what is left to decide, and says what the mapping costs against the best plan. With -p,
+    what units get that compute in int8 only is quantised (see --calibration).
 
     --method tells how a network may be shared: single (one unit), switch (one segment after the
     other), branch (parallel branches at once), split (large layers in parts), and for throughput
@@ -75,6 +81,7 @@ def plan(
     from counterpoint.cli.elsewhere import chosen_elsewhere
     from counterpoint.planning.by_hand import plan_by_hand
     from counterpoint.planning.choose import Question
+    from counterpoint.planning.restriction import named_units
     from counterpoint.report.by_hand import by_hand_document, by_hand_tables
     from counterpoint.report.plans import plan_document, plan_tables
     from counterpoint.schedule.plan_file import save_plan
@@ -101,16 +108,20 @@ def plan(
             on=on,
             units=chosen_elsewhere(elsewhere, machine, store, precision),
             mapping=mapping,
+            images=lambda subject: images.frames(subject, network.path),
             splitting=splitting,
             output=output,
             json=json,
         )
         return
+    if images.calibration is not None or images.preprocess is not None:
+        raise UserInputError("--calibration is for platforms: give one by -p, or use tune here")
     loaded, here = network.load(), machine.machine()
     question = _judged(question, here.platform)
-    units = chosen_units(loaded, here.platform.units, precisions_of(precision))
+    software = here.platform.named or mapping.mapping is not None
+    units = chosen_units(loaded, here.platform.units, precisions_of(precision), software=software)
     fixed = mapping.fixed(loaded, [unit.name for unit in units])
-    costs = cost_table(loaded, here, store, precision)
+    costs = cost_table(loaded, here, store, precision, named_units(fixed))
     if splitting:
         _plan_split(loaded, here, costs, question, output=output, json=json)
         return
@@ -154,6 +165,7 @@ def _plan_elsewhere(
     on: PlatformOptions,
     units: tuple[str, ...],
     mapping: MappingOptions,
+    images: Callable[[Network], Sequence[Mapping[str, Tensor]] | None],
     splitting: bool,
     output: Path | None,
     json: bool,
@@ -161,10 +173,12 @@ def _plan_elsewhere(
     """Plans for a platform that is not here, by its own costs."""
     from counterpoint.api import Machine
     from counterpoint.cli.costing import with_frames_in_flight
+    from counterpoint.cli.progress import shown_progress
     from counterpoint.costs.platform_costs import cost_table
     from counterpoint.report.plans import plan_document, plan_tables
     from counterpoint.schedule.plan_file import save_plan
-    from counterpoint.tuning.platform_plan import CLOCK_OBJECTIVES, plan_for_platform
+    from counterpoint.tuning.platform_plan import CLOCK_OBJECTIVES
+    from counterpoint.tuning.platform_precision import Wish, plan_with_precision, quantises
 
     there = Machine(platform.platform, {})
     question = _judged(question, there.platform)
@@ -174,26 +188,34 @@ def _plan_elsewhere(
         return
     if on.any_clock and question.objective is Objective.THROUGHPUT:
         raise UserInputError("--clock any is not for throughput: give the steps, CPU.0=3,GPU=4")
-    found = plan_for_platform(
-        network,
-        platform,
-        question,
-        clocks=on.clocks,
-        choose_clocks=on.any_clock or question.objective in CLOCK_OBJECTIVES,
-        units=units,
-        fixed=mapping.fixed(network, [unit.name for unit in platform.units]),
-    )
+    frames = None if quantises(network, platform) is None else images(network)
+    with shown_progress() as progress:
+        best = plan_with_precision(
+            network,
+            platform,
+            Wish(
+                question,
+                clocks=on.clocks,
+                choose_clocks=on.any_clock or question.objective in CLOCK_OBJECTIVES,
+                units=units,
+                fixed=lambda subject: mapping.fixed(subject, [u.name for u in platform.units]),
+                frames=frames,
+                progress=progress,
+            ),
+        )
+    found = best.found
     made = with_frames_in_flight(
-        network, there, found.table, found.planned, question.max_latency_ns
+        best.network, there, found.table, found.planned, question.max_latency_ns
     )
+    made = replace(made, precision=best.precision, notes=(*made.notes, *best.notes))
     if output is not None:
         save_plan(made, output)
     written = None if output is None else str(output)
-    told = [f"written to {written}"] if written else []
+    told = [*best.notes, *([f"written to {written}"] if written else [])]
     show(
         json,
         lambda: plan_document(made, found.planned, written),
-        lambda: [*plan_tables(network, made, found.planned), *told],
+        lambda: [*plan_tables(best.network, made, found.planned), *told],
     )
 
 

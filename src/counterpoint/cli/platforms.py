@@ -65,7 +65,8 @@ def _validate(*, platform: Name) -> None:
     found = load_platform(platform)
     for unit in found.units:
         if unit.model is not None:
-            unit_model(found, unit)
+            for network in (None, *unit.parameters_for):
+                unit_model(found, unit, network)
     told = (
         f"{found.name}: {len(found.devices)} devices, {len(found.units)} units, "
         f"{len(found.networks)} recorded networks, {len(found.sources)} sources"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from counterpoint.cli.failing import FailureOptions
 from counterpoint.cli.options import (
     CpuGroups,
     Json,
@@ -99,6 +100,7 @@ def run(
             help="Run each frame so often.",
         ),
     ] = 1,
+    failing: FailureOptions,
     trace: TraceFile = None,
     cpu_groups: CpuGroups = None,
     allow_other_machine: Annotated[
@@ -115,6 +117,7 @@ def run(
       counterpoint run model.onnx --plan model.plan.json --images photos --preprocess imagenet
       counterpoint run model.onnx --unit openvino:CPU@fp32 -niter 100
       counterpoint run recorded:alexnet -p khadas_vim3 --plan alexnet.plan.json -niter 100
+      counterpoint run model.onnx --plan model.plan.json --images photos --allow-fallback
     """
     import time
 
@@ -129,6 +132,7 @@ def run(
 
     if trace is not None:
         check_writable(trace)
+    failures = failing.settings()
     subject, here, chosen = _what(network, plan, unit, cpu_groups, on=on, time_scale=time_scale)
     recipe = chosen_recipe(preprocess, network.path)
     frames = _frames(
@@ -163,10 +167,12 @@ def run(
         machine=here,
         allow_other_machine=allow_other_machine,
         trace=together,
+        **failures,
     ) as session:
         drive = run_together if together else run_one_by_one
         times = drive(session, frames, repeat, keep)
         measured, punctuality = session.trace(), session.punctuality()
+        incidents, followed = session.incidents, session.plan
     wall_ns = time.perf_counter_ns() - begin
     flat = tuple(taken for frame_ns in times.frame_ns for taken in frame_ns)
     if trace is not None and measured is not None:
@@ -179,13 +185,14 @@ def run(
     ]
     report = RunReport(
         network=subject.name,
-        units=chosen.units,
+        units=tuple(dict.fromkeys((*chosen.units, *followed.units))),
         answers=tuple(timed),
         samples=Samples(flat),
         frames_per_s=times.frames_per_s,
         wall_ns=wall_ns,
         files=tuple(folder.written) if folder is not None else (),
         punctuality=punctuality,
+        incidents=incidents,
     )
     show(json, lambda: run_document(report), lambda: run_tables(report))
 

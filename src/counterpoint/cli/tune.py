@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from counterpoint.cli.accuracy import AccuracyOptions
 from counterpoint.cli.options import (
     Json,
     MachineOptions,
@@ -65,6 +66,7 @@ def tune(
         ),
     ] = None,
     precision: Precision = None,
+    accuracy: AccuracyOptions,
     images: Images = None,
     tensors: Tensors = None,
     preprocess: Preprocess = None,
@@ -84,14 +86,17 @@ def tune(
     With --objective throughput: the most images a second. Then batches are tried too, the CPU is
     cut into its cores for lanes side by side, and the engines' own throughput modes are compared.
 
+    With --max-drop or --min-sqnr-db: precision is part of the plan. Layers may be in int8, units in
+    bf16 or fp16, as long as the plan keeps that budget on photographs that were held back.
+
     Examples:
       counterpoint tune model.onnx -o model.plan.json --images photos --preprocess imagenet
       counterpoint tune model.onnx --objective throughput
+      counterpoint tune model.onnx --max-drop 1 --calibration photos --preprocess imagenet
     """
     from counterpoint.api import (
         TuneOptions,
         as_planned,
-        one_core_each,
         precisions_of,
         tune_throughput,
     )
@@ -103,22 +108,38 @@ def tune(
     from counterpoint.tuning.tune import chosen_units
 
     target = output if output is not None else Path(f"{network.stem}.plan.json")
-    for path in (target, trace):
+    for path in (target, trace, accuracy.pareto):
         if path is not None:
             check_writable(path)
+    if accuracy.wanted:
+        _tune_within_budget(
+            network,
+            machine,
+            store=store,
+            mapping=mapping,
+            throughput=objective is TuneObjective.THROUGHPUT,
+            sharing=sharing,
+            batches=batches,
+            precision=precision,
+            accuracy=accuracy,
+            frames=images or tensors,
+            preprocess=preprocess,
+            target=target,
+            trace=trace,
+            json=json,
+        )
+        return
     subject = network.load()
     frames = _frames(subject, images, tensors, preprocess, network.path)
     told = "2 seeded frames" if frames is None else f"{len(frames)} real frames"
     side_by_side = objective is TuneObjective.THROUGHPUT
-    if not side_by_side and (sharing != SharingOptions() or batches is not None):
-        raise UserInputError(
-            "--method, --max-latency-ms and --batches are for --objective throughput"
-        )
-    if side_by_side and machine.cpu_groups is None:
-        machine = replace(machine, cpu_groups=one_core_each())
-    here = machine.machine()
+    here = _machine(machine, side_by_side, sharing, batches)
     units = chosen_units(
-        subject, here.platform.units, precisions_of(precision), side_by_side=side_by_side
+        subject,
+        here.platform.units,
+        precisions_of(precision),
+        side_by_side=side_by_side,
+        software=here.platform.named or mapping.mapping is not None,
     )
     common: TuneOptions = {
         "precision": precision,
@@ -156,6 +177,62 @@ def tune(
         lambda: tune_document(result, str(target), told),
         lambda: tune_tables(subject, result, str(target), told),
     )
+
+
+def _machine(
+    machine: MachineOptions, side_by_side: bool, sharing: SharingOptions, batches: str | None
+) -> Machine:
+    from counterpoint.api import one_core_each
+
+    if not side_by_side and (sharing != SharingOptions() or batches is not None):
+        raise UserInputError(
+            "--method, --max-latency-ms and --batches are for --objective throughput"
+        )
+    if side_by_side and machine.cpu_groups is None:
+        machine = replace(machine, cpu_groups=one_core_each())
+    return machine.machine()
+
+
+def _tune_within_budget(
+    network: NetworkOptions,
+    machine: MachineOptions,
+    *,
+    store: StoreOptions,
+    mapping: MappingOptions,
+    throughput: bool,
+    sharing: SharingOptions,
+    batches: str | None,
+    precision: str | None,
+    accuracy: AccuracyOptions,
+    frames: object,
+    preprocess: str | None,
+    target: Path,
+    trace: Path | None,
+    json: bool,
+) -> None:
+    from counterpoint.api import as_planned
+    from counterpoint.cli.budgeted_tune import tune_within_budget
+
+    if frames:
+        raise UserInputError("--calibration has the images to verify with: leave out --images")
+    if mapping.mapping is not None:
+        raise UserInputError("--map and an accuracy budget exclude each other")
+    here = _machine(machine, throughput, sharing, batches)
+    plan = tune_within_budget(
+        network=network,
+        machine=here,
+        store=store,
+        accuracy=accuracy,
+        throughput=throughput,
+        sharing=sharing,
+        batches=parse_batches(batches),
+        precision=precision,
+        preprocess=preprocess,
+        target=target,
+        json=json,
+    )
+    if trace is not None:
+        _write_trace(trace, as_planned(network.load(), plan), plan, here, None)
 
 
 def _frames(

@@ -16,6 +16,8 @@ class Column:
         refusals: For each ``None`` in ``layer_ns`` the reason, by layer index.
         input_ns: Bringing a frame in from the caller; ``None`` where nobody measured it.
         output_ns: Handing the result back to the caller.
+        memory_ns: For how long each layer keeps the unit's memory busy; ``None`` where nobody
+            knows.
     """
 
     layer_ns: Sequence[int | None]
@@ -23,3 +25,4 @@ class Column:
     refusals: Mapping[int, str] = field(default_factory=dict)
     input_ns: int | None = None
     output_ns: int | None = None
+    memory_ns: Sequence[int | None] = ()

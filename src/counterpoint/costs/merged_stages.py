@@ -64,6 +64,13 @@ def merged_table(table: CostTable, merged: Network, stages: StageLayers) -> Cost
             tuple(_sum([energy[layer][column] for layer in members]) for column in columns)
             for members in stages
         ),
+        shared_ns={
+            name: tuple(
+                tuple(sum(rows[layer][column] for layer in members) for column in columns)
+                for members in stages
+            )
+            for name, rows in table.shared_ns.items()
+        },
     )
 
 

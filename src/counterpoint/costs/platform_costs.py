@@ -10,11 +10,11 @@ from counterpoint.costs.recorded import StageLayers, recorded_column, stage_laye
 from counterpoint.costs.stage_network import NoModel
 from counterpoint.costs.table import CostTable, LinearCost, UnitCosts
 from counterpoint.errors import PlatformFileError
-from counterpoint.network.graph import Network
+from counterpoint.network.graph import ITEM_BYTES, Network
 from counterpoint.platform.file_content import HOST, Clocks, PlatformFile
 from counterpoint.platform.file_entries import UnitEntry
 from counterpoint.platform.model import Link, Provenance
-from counterpoint.platform.recorded_network import RecordedNetwork
+from counterpoint.platform.recorded_network import RecordedNetwork, StageTimes
 
 
 def cost_table(
@@ -41,24 +41,33 @@ def cost_table(
     recorded = platform.recorded(network.name)
     stages: StageLayers | None = None
     if recorded is not None:
-        stages = stage_layers(platform.name, recorded, network)
+        stages = stage_layers(platform, recorded, network)
     costs: list[UnitCosts] = []
     columns: list[Column] = []
     for entry in platform.units:
         unit = platform.unit_at(entry, setting)
         if units is not None and not {unit.name, entry.name} & set(units):
             continue
-        column = _column(
-            platform, entry, network, recorded=recorded, stages=stages, setting=setting
-        )
+        times = None if recorded is None else _recorded_times(recorded, entry, setting)
+        column = _column(platform, entry, network, recorded=recorded, stages=stages, times=times)
         if column is not None:
-            power = entry.overhead_power_mw
+            overheads = entry if times is None else entry.with_overheads(times.overheads)
+            power = overheads.overhead_power_mw
+            # What an int8 unit reads and makes is int8 where the network says so.
+            in_int8 = network.is_quantised and entry.precision == "int8"
+            item_bytes = ITEM_BYTES["int8" if in_int8 else "float32"]
             costs.append(
                 UnitCosts(
                     unit,
-                    round(entry.entry_ms * 1e6),
-                    LinearCost(entry.read_ms * 1e6, entry.read_ns_per_byte),
-                    LinearCost(entry.write_ms * 1e6, entry.write_ns_per_byte),
+                    round(overheads.entry_ms * 1e6),
+                    LinearCost(
+                        overheads.read_ms * 1e6,
+                        overheads.read_ns_per_byte + overheads.read_ns_per_item / item_bytes,
+                    ),
+                    LinearCost(
+                        overheads.write_ms * 1e6,
+                        overheads.write_ns_per_byte + overheads.write_ns_per_item / item_bytes,
+                    ),
                     None if power is None else round(power),
                 )
             )
@@ -66,7 +75,7 @@ def cost_table(
     if not columns:
         known = ", ".join(item.name for item in platform.networks) or "none"
         raise PlatformFileError(
-            f"platform {platform.name} has no costs for {network.name}: recorded networks are "
+            f"{platform.where} has no costs for {network.name}: recorded networks are "
             f"{known} (recorded:NAME plans their stages), and no unit here has a cost model"
         )
     rows = range(len(network.layers))
@@ -87,7 +96,18 @@ def cost_table(
         links=(*_frame_links(costs, columns), *platform.links_at(setting)),
         layer_energy_pj=energies if has_energy else None,
         idle_power_mw=None if idle is None else round(idle),
+        shared_ns=_memory_use(costs, columns, len(network.layers)),
     )
+
+
+def _recorded_times(
+    recorded: RecordedNetwork, entry: UnitEntry, setting: Mapping[str, int]
+) -> StageTimes | None:
+    steps = {name: setting[name] for name in entry.clock_devices}
+    for times in recorded.times:
+        if times.unit == entry.name and dict(times.clocks) == steps:
+            return times
+    return None
 
 
 def _column(
@@ -97,23 +117,43 @@ def _column(
     *,
     recorded: RecordedNetwork | None,
     stages: StageLayers | None,
-    setting: Mapping[str, int],
+    times: StageTimes | None,
 ) -> Column | None:
     """Costs on one unit; ``None`` where there are none."""
-    if recorded is not None and stages is not None:
-        steps = {name: setting[name] for name in entry.clock_devices}
-        for times in recorded.times:
-            if times.unit == entry.name and dict(times.clocks) == steps:
-                return recorded_column(
-                    network,
-                    stages,
-                    times,
-                    scale_to_whole=recorded.scale_to_whole,
-                    idle_power_mw=platform.idle_power_mw,
-                )
+    if recorded is not None and stages is not None and times is not None:
+        return recorded_column(
+            network,
+            stages,
+            times,
+            scale_to_whole=recorded.scale_to_whole,
+            idle_power_mw=platform.idle_power_mw,
+        )
     if entry.model is None or isinstance(network.source, NoModel):
         return None
     return modelled_column(platform, entry, network)
+
+
+def _memory_use(
+    costs: list[UnitCosts], columns: list[Column], layers: int
+) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Bandwidth of each memory by which a model says that its units are bound together."""
+    told = {
+        unit_costs.unit.memory
+        for unit_costs, column in zip(costs, columns, strict=True)
+        if any(time_ns is not None for time_ns in column.memory_ns)
+    }
+    return {
+        f"bandwidth of {memory}": tuple(
+            tuple(
+                (column.memory_ns[row] or 0)
+                if column.memory_ns and unit_costs.unit.memory == memory
+                else 0
+                for unit_costs, column in zip(costs, columns, strict=True)
+            )
+            for row in range(layers)
+        )
+        for memory in sorted(told)
+    }
 
 
 def _frame_links(costs: list[UnitCosts], columns: list[Column]) -> list[Link]:

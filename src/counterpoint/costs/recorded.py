@@ -13,6 +13,8 @@ from counterpoint.costs.column import Column
 from counterpoint.costs.stage_network import is_stages_of
 from counterpoint.errors import PlatformFileError
 from counterpoint.network.graph import Network
+from counterpoint.platform.file_content import PlatformFile
+from counterpoint.platform.file_faults import quoted
 from counterpoint.platform.recorded_network import RecordedNetwork, StageTimes
 
 BETWEEN = ".."
@@ -21,12 +23,14 @@ StageLayers = tuple[tuple[int, ...], ...]
 """For each stage the indices of its layers, ascending."""
 
 
-def stage_layers(platform_name: str, recorded: RecordedNetwork, network: Network) -> StageLayers:
+def stage_layers(
+    platform: PlatformFile, recorded: RecordedNetwork, network: Network
+) -> StageLayers:
     """Which layers of a network each recorded stage consists of.
 
     Args:
-        platform_name: For messages.
-        recorded: The record.
+        platform: The file.
+        recorded: One of its records.
         network: The recorded network, or the chain of its stages.
 
     Raises:
@@ -34,45 +38,47 @@ def stage_layers(platform_name: str, recorded: RecordedNetwork, network: Network
     """
     if is_stages_of(network, recorded):
         return tuple((layer.index,) for layer in network.layers)
-    where = f"platform {platform_name}, record of {recorded.name}"
+    where = f"{platform.where}: key 'networks.{platform.networks.index(recorded)}.stages"
     place = {layer.name: layer.index for layer in network.layers}
     stage_of: dict[int, str] = {}
     found: list[tuple[int, ...]] = []
-    for stage in recorded.stages:
+    for number, stage in enumerate(recorded.stages):
         if stage.layers is None:
             raise PlatformFileError(
-                f"{where}: its stages do not say which layers they are; use the network "
+                f"{where}' do not say which layers they are; use the network "
                 f"recorded:{recorded.name}"
             )
+        key = f"{where}.{number}.layers'"
         ends = [
-            _index(f"{where}, stage {stage.name}", end, place, len(network.layers))
-            for end in stage.layers.split(BETWEEN, 1)
+            _index(key, end, place, len(network.layers)) for end in stage.layers.split(BETWEEN, 1)
         ]
         if ends[0] > ends[-1]:
-            raise PlatformFileError(f"{where}, stage {stage.name}: {stage.layers} runs backwards")
+            raise PlatformFileError(f"{key}: {quoted(stage.layers)} runs backwards")
         indices = tuple(range(ends[0], ends[-1] + 1))
         for index in indices:
             if index in stage_of:
                 raise PlatformFileError(
-                    f"{where}: layer {network.layers[index].name!r} is in two stages, "
-                    f"{stage_of[index]} and {stage.name}"
+                    f"{key}: layer {quoted(network.layers[index].name)} of {network.name} is in "
+                    f"two stages, {stage_of[index]} and {stage.name}"
                 )
             stage_of[index] = stage.name
         found.append(indices)
     missing = [layer.name for layer in network.layers if layer.index not in stage_of]
     if missing:
-        raise PlatformFileError(f"{where}: layer {missing[0]!r} of {network.name} is in no stage")
+        raise PlatformFileError(
+            f"{where}': layer {quoted(missing[0])} of {network.name} is in no stage"
+        )
     return tuple(found)
 
 
-def _index(where: str, text: str, place: dict[str, int], count: int) -> int:
+def _index(key: str, text: str, place: dict[str, int], count: int) -> int:
     if text in place:
         return place[text]
     if text.startswith("#") and text[1:].isdecimal() and int(text[1:]) < count:
         return int(text[1:])
     raise PlatformFileError(
-        f"{where}: the network has no layer {text[:60]!r}; it has {count}, from "
-        f"{next(iter(place), '')!r} on"
+        f"{key}: the network has no layer {quoted(text)}; it has {count}, from "
+        f"{quoted(next(iter(place), ''))} on"
     )
 
 

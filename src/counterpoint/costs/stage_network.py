@@ -61,7 +61,7 @@ def stage_network(platform: PlatformFile, name: str) -> Network:
     if recorded is None:
         known = ", ".join(item.name for item in platform.networks) or "none"
         raise PlatformFileError(
-            f"platform {platform.name} has no record of {plain[:60]!r}; recorded are: {known}"
+            f"{platform.where} has no record of {plain[:60]!r}; recorded are: {known}"
         )
     return _chain(recorded)
 

@@ -37,6 +37,10 @@ class UnitCosts:
         write: The way back, per tensor and place that a segment makes it for.
         overhead_power_mw: Drawn above idle while it enters, reads or writes; ``None`` where nobody
             knows, and then that energy counts as 0.
+        variant_of: Name of the unit in whose calls its layers run: it is the same unit with layers
+            in another precision. Going from one to the other is no entry, and takes ``convert``
+            alone. ``None``: it is no variant.
+        convert: Of a variant: converting a tensor between its own form and that of the unit.
     """
 
     unit: ComputeUnit
@@ -44,6 +48,13 @@ class UnitCosts:
     read: LinearCost = field(default_factory=LinearCost)
     write: LinearCost = field(default_factory=LinearCost)
     overhead_power_mw: int | None = None
+    variant_of: str | None = None
+    convert: LinearCost = field(default_factory=LinearCost)
+
+    @property
+    def call(self) -> str:
+        """Units with the same one run in one call of the engine."""
+        return self.variant_of or self.unit.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,13 @@ class CostTable:
             (picojoules: a milliwatt for a nanosecond); ``None`` where nobody measured any.
         idle_power_mw: Of the whole machine; ``None`` where it is not known, and then energies are
             those of the work alone.
+        shared_ns: For each resource that units share while they run (the bandwidth of a memory),
+            how much of a layer's time it is busy with the layer, in the form of ``layer_ns`` (0
+            where that is ``None``). Several units may use it at a time, so it limits how many
+            frames are possible, and delays no single one.
+        layer_error_ppb: Noise that each layer makes in the network's outputs on each unit, in the
+            form of ``layer_ns``: its power over the outputs' own, in parts per billion. Noise
+            powers of layers add up, nearly. ``None`` where nobody measured any.
     """
 
     network_hash: str
@@ -96,6 +114,8 @@ class CostTable:
     links: tuple[Link, ...] = ()
     layer_energy_pj: tuple[tuple[int | None, ...], ...] | None = None
     idle_power_mw: int | None = None
+    shared_ns: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    layer_error_ppb: tuple[tuple[int | None, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.layer_ns) != len(self.layer_names):
@@ -109,6 +129,15 @@ class CostTable:
             shape = [len(row) for row in self.layer_energy_pj]
             if shape != [len(self.units)] * len(self.layer_names):
                 raise InternalError("cost table: one energy for each time expected")
+        if self.layer_error_ppb is not None:
+            shape = [len(row) for row in self.layer_error_ppb]
+            if shape != [len(self.units)] * len(self.layer_names):
+                raise InternalError("cost table: one error for each time expected")
+        for rows in self.shared_ns.values():
+            if [len(row) for row in rows] != [len(self.units)] * len(self.layer_names):
+                raise InternalError("cost table: one use of each shared resource expected")
+            if any(cell < 0 for row in rows for cell in row):
+                raise InternalError("cost table: negative use of a shared resource")
 
     @cached_property
     def unit_names(self) -> tuple[str, ...]:
@@ -139,6 +168,10 @@ class CostTable:
         """
         if origin == target:
             return HandOver(0, None, 0, 0)
+        if origin is not None and target is not None:
+            one, other = self.units[origin], self.units[target]
+            if one.call == other.call:
+                return HandOver(one.convert.at(size_bytes), None, 0, other.convert.at(size_bytes))
         write_ns = read_ns = 0
         from_memory = to_memory = "host"
         if origin is not None:

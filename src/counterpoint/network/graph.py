@@ -116,6 +116,11 @@ class Layer:
         signature: Hash of operators, attributes, shapes and types, not of names or weight
             values: layers of one signature cost the same on the same unit.
         loops: Of its convolution or product; ``None`` where it has none, or shapes are not known.
+        input_items: Elements of :attr:`inputs`; ``None`` when a shape is not known.
+        output_items: Elements of :attr:`outputs`; ``None`` when a shape is not known.
+        computes_int8: Its main operator works on integers: all that it reads, weights included, was
+            dequantised just before. A float layer that makes int8 for others does not, though it
+            counts as :attr:`quantised`.
     """
 
     index: int
@@ -132,6 +137,9 @@ class Layer:
     quantised: bool
     signature: str
     loops: LoopNest | None = None
+    input_items: int | None = None
+    output_items: int | None = None
+    computes_int8: bool = False
 
     @property
     def arithmetic_intensity(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from onnx import NodeProto, TensorProto, numpy_helper
 
@@ -12,6 +13,8 @@ from counterpoint.errors import ModelFileError
 from counterpoint.network.arithmetic import macs
 from counterpoint.network.graph import Layer, Network, TensorSpec
 from counterpoint.network.grouping import (
+    MAC_OPERATORS,
+    QUANTISERS,
     Grouper,
     constant_closure,
     plain_operator,
@@ -22,8 +25,6 @@ from counterpoint.network.weights import is_inline
 
 MAX_NODES = 200_000
 """Of all layers together: each takes along the nodes that compute its constants."""
-
-INTEGER_OPERATORS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def network_of(graph: OnnxGraph, name: str) -> Network:
@@ -112,10 +113,11 @@ def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -
         )
     ]
     constants = {
-        name
+        kept
         for member in own
         for name in reads(graph.nodes[member])
         if name in grouper.constant and name not in made
+        for kept in _kept_as(graph, grouper, name)
     }
     main = graph.nodes[members[0]]
     return Layer(
@@ -131,7 +133,7 @@ def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -
         input_bytes=_total_bytes(graph, dict.fromkeys(inputs)),
         output_bytes=_total_bytes(graph, dict.fromkeys(outputs)),
         quantised=any(
-            proto.op_type in INTEGER_OPERATORS
+            proto.op_type in QUANTISERS
             or proto.op_type.startswith("QLinear")
             or proto.op_type.endswith("Integer")
             or proto.op_type == "QGemm"
@@ -139,7 +141,40 @@ def _layer(graph: OnnxGraph, grouper: Grouper, members: list[int], index: int) -
         ),
         signature=_signature(graph, nodes),
         loops=next((found for proto in protos if (found := loop_nest(proto, graph.specs))), None),
+        input_items=_total_items(graph, dict.fromkeys(inputs)),
+        output_items=_total_items(graph, dict.fromkeys(outputs)),
+        computes_int8=_computes_int8(graph, grouper, main),
     )
+
+
+def _kept_as(graph: OnnxGraph, grouper: Grouper, name: str) -> Sequence[str]:
+    """What a constant is kept as: integers and their scale, where it is made by dequantising."""
+    maker = grouper.producer.get(name)
+    if maker is None or graph.nodes[maker].op_type != "DequantizeLinear":
+        return (name,)
+    return reads(graph.nodes[maker])
+
+
+def _computes_int8(graph: OnnxGraph, grouper: Grouper, main: NodeProto) -> bool:
+    """It computes on integers: by its operator, or in QDQ form.
+
+    In that form all that it reads is dequantised, a product's weights too; what becomes of its
+    result does not matter. A conversion between the two is no arithmetic on integers.
+    """
+    operator = main.op_type
+    if operator.startswith("QLinear") or operator.endswith("Integer") or operator == "QGemm":
+        return True
+    if operator in QUANTISERS:
+        return False
+    names = main.input[:2] if operator in MAC_OPERATORS else grouper.activations(main)
+    return bool(names) and all(_is_dequantised(graph, grouper, name) for name in names)
+
+
+def _is_dequantised(graph: OnnxGraph, grouper: Grouper, name: str) -> bool:
+    maker = grouper.producer.get(name)
+    while maker is not None and graph.nodes[maker].op_type == "Slice":
+        maker = grouper.producer.get(graph.nodes[maker].input[0])
+    return maker is not None and graph.nodes[maker].op_type == "DequantizeLinear"
 
 
 def _qualified(node: NodeProto) -> str:
@@ -151,6 +186,12 @@ def _total_bytes(graph: OnnxGraph, names: Mapping[str, None]) -> int | None:
     sizes = [_spec(graph, name).size_bytes for name in names]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None
+
+
+def _total_items(graph: OnnxGraph, names: Mapping[str, None]) -> int | None:
+    shapes = [_spec(graph, name).shape for name in names]
+    known = [prod(shape) for shape in shapes if shape is not None]
+    return sum(known) if len(known) == len(shapes) else None
 
 
 def _signature(graph: OnnxGraph, nodes: Sequence[int]) -> str:

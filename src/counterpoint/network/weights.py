@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping
 from math import prod
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from counterpoint.errors import MachineError
 
@@ -122,8 +123,40 @@ class WeightFile:
             tensor.external_data.add(key=key, value=value)
         return tensor
 
+    def add_by_content(self, name: str, array: npt.NDArray[np.generic]) -> TensorProto:
+        """Keeps an array of a rewritten form of the network in a file that is named by its content.
+
+        The same array is written once, and whatever else was rewritten before changes neither the
+        reference nor :meth:`digest`: the same rewrite gives the same network.
+
+        Raises:
+            MachineError: The disk is full.
+        """
+        tensor = numpy_helper.from_array(array, name)
+        if array.nbytes <= INLINE_BYTES:
+            return tensor
+        data = tensor.raw_data
+        file_name = hashlib.blake2b(data, digest_size=16).hexdigest() + ".bin"
+        path = self.scratch.path / file_name
+        if not path.exists():
+            partial = path.with_suffix(f".{threading.get_ident()}")
+            try:
+                partial.write_bytes(data)
+                partial.replace(path)
+            except OSError as error:
+                partial.unlink(missing_ok=True)
+                raise MachineError(
+                    f"cannot keep weights in {self.scratch.path}: {error.strerror}; "
+                    "free some room or point TMPDIR at another disk"
+                ) from error
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", file_name), ("offset", "0"), ("length", str(len(data)))):
+            tensor.external_data.add(key=key, value=value)
+        return tensor
+
     def digest(self) -> str:
-        """Hash over everything kept so far, in order."""
+        """Hash over everything kept so far by :meth:`add`, in order."""
         return self._hash.hexdigest()
 
 

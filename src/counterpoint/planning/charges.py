@@ -23,6 +23,7 @@ class Charges:
         names = [name for occupied in table.occupied for name in occupied]
         for link in table.links:
             names += [link.name, *link.occupies]
+        names += table.shared_ns
         self.resources = {name: index for index, name in enumerate(dict.fromkeys(names))}
         self.devices = [
             tuple(self.resources[name] for name in occupied) for occupied in table.occupied
@@ -30,6 +31,11 @@ class Charges:
         # The same few questions are asked again and again.
         self.hand_over = lru_cache(maxsize=None)(self._hand_over)
         self.is_open = lru_cache(maxsize=None)(self._is_open)
+        self._shared = [(self.resources[name], rows) for name, rows in table.shared_ns.items()]
+
+    def shared(self, layer: int, column: int) -> tuple[tuple[int, int], ...]:
+        """Positions of the resources that units share, and how long the layer needs each."""
+        return tuple((position, rows[layer][column]) for position, rows in self._shared)
 
     def _hand_over(
         self, size_bytes: int, origin: int | None, target: int | None
@@ -61,6 +67,8 @@ class Charges:
         targets = {unit, *unused}
         origins = {*targets, *makers}
         is_open = [False] * len(self.resources)
+        for position, _ in self._shared:
+            is_open[position] = True
         for place in origins:
             for device in () if place is None else self.devices[place]:
                 is_open[device] = True

@@ -1,30 +1,28 @@
 """The lane of least energy for one frame, run one segment at a time, perhaps within a time.
 
-Without a limit that is one labelling. With one, the limit gets a price: for any price of time the
-best weighted sum bounds the energy of every lane that keeps to the limit (Lagrange), and the best
-such bound is the height of the hull above the limit. What remains between it and the best lane
-found is closed by branching on a layer about whose unit the limit's two neighbours on the hull
-disagree (Handler and Zang, *A dual algorithm for the constrained shortest path problem*, Networks
-10, 1980; theirs ranks paths where we branch).
+Without a limit that is one labelling; with one, see :mod:`counterpoint.planning.limited`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from dataclasses import dataclass
 from time import perf_counter_ns
 
 from counterpoint.costs.objective import Objective
 from counterpoint.costs.table import CostTable
-from counterpoint.errors import InternalError
 from counterpoint.network.graph import Network
+from counterpoint.planning.limited import (
+    MAX_BRANCHES,
+    Cheapest,
+    Columns,
+    TwoCosts,
+    Within,
+    cheapest_within,
+)
 from counterpoint.planning.restriction import Fixed, allowed_columns, restriction_settings
 from counterpoint.planning.result import PlannedLane, PlanResult, Status
-from counterpoint.planning.trade_off import Columns, Point, TradeOff, energy_settings
-
-MAX_BRANCHES = 100
-"""Each takes some labellings: seconds for a network of a hundred layers."""
+from counterpoint.planning.trade_off import TradeOff, energy_settings
 
 
 def plan_energy(
@@ -58,22 +56,24 @@ def plan_energy(
     trade_off = TradeOff(network, table)
     settings = restriction_settings(units, fixed) | energy_settings(table)
     reason = None
+    lanes = _ByTime(trade_off)
     if max_latency_ns is None:
-        frugal = trade_off.best(allowed, 0, 1)
-        best, bound_pj = (frugal.point, frugal.line.least) if frugal else (None, 0)
+        frugal = lanes.cheapest(allowed, 1, 0)
+        found = Within(frugal.point, frugal.least) if frugal else Within(None, 0)
     else:
         settings |= {"max_latency_ns": max_latency_ns, "max_branches": max_branches}
-        best, bound_pj = _within(trade_off, allowed, max_latency_ns, max_branches)
+        found = cheapest_within(lanes, allowed, max_latency_ns, max_branches=max_branches)
+    best = found.best
     if best is None:
         reason = _why_none(trade_off, allowed)
-    proven = best is not None and best.energy_pj == bound_pj
+    proven = best is not None and best.cost == found.bound
     return PlanResult(
         planner="energy",
         status=Status.INFEASIBLE if reason else Status.OPTIMAL if proven else Status.FEASIBLE,
         lanes=() if best is None else (PlannedLane(best.segments),),
         objective=Objective.ENERGY,
-        value=None if best is None else best.energy_pj,
-        lower_bound=None if best is None else bound_pj,
+        value=None if best is None else best.cost,
+        lower_bound=None if best is None else found.bound,
         reason=reason,
         settings=settings,
         time_spent_ns=perf_counter_ns() - began_ns,
@@ -87,101 +87,25 @@ def _why_none(trade_off: TradeOff, allowed: Columns) -> str:
     return f"no lane is quick enough: the quickest takes {quick.point.latency_ns} ns a frame"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Branch:
-    """A part of all lanes.
+@dataclass(frozen=True, slots=True)
+class _ByTime:
+    """Energy as the cost, latency as what is limited."""
 
-    Attributes:
-        bound_pj: No lane of it that keeps to the limit takes less energy.
-        serial: Tells branches of one bound apart.
-        allowed: What each layer may be given.
-        quick: The most frugal of the hull's lanes that keep to the limit.
-        frugal: The quickest of those that break it, or the most frugal one of all.
-    """
+    trade_off: TradeOff
 
-    bound_pj: int
-    serial: int
-    allowed: Columns = field(compare=False)
-    quick: Point = field(compare=False)
-    frugal: Point = field(compare=False)
-
-
-def _within(
-    trade_off: TradeOff, allowed: Columns, limit_ns: int, max_branches: int
-) -> tuple[Point | None, int]:
-    """The best lane found that keeps to the limit, and the energy that none of those goes below.
-
-    ``None`` where no lane does.
-    """
-    best: Point | None = None
-    waiting: list[_Branch] = []
-    parts: list[Columns] = [allowed]
-    looked_at = 0
-    while True:
-        for part in parts:
-            looked_at += 1
-            branch = _branch(trade_off, part, limit_ns, looked_at)
-            if branch is None:
-                continue
-            heappush(waiting, branch)
-            for point in (branch.quick, branch.frugal):
-                if point.latency_ns <= limit_ns and (
-                    best is None or point.energy_pj < best.energy_pj
-                ):
-                    best = point
-        if best is not None and (not waiting or waiting[0].bound_pj >= best.energy_pj):
-            return best, best.energy_pj
-        if not waiting:
-            return None, 0
-        branch = heappop(waiting)
-        parts = _parted(branch, trade_off.table)
-        if not parts or looked_at >= max_branches:
-            return best, branch.bound_pj
-
-
-def _branch(trade_off: TradeOff, allowed: Columns, limit_ns: int, serial: int) -> _Branch | None:
-    """The best bound that a price of time gives; ``None`` where no lane keeps to the limit."""
-    frugal = trade_off.best(allowed, 0, 1)
-    if frugal is None:
-        return None
-    bound_pj = frugal.line.least
-    if frugal.point.latency_ns <= limit_ns:
-        return _Branch(bound_pj, serial, allowed, frugal.point, frugal.point)
-    quick = trade_off.best(allowed, 1, 0)
-    if quick is None or quick.line.least > limit_ns:
-        return None
-    left, right = quick.point, frugal.point
-    while left.latency_ns <= limit_ns and left.energy_pj > right.energy_pj:
-        time, energy = left.energy_pj - right.energy_pj, right.latency_ns - left.latency_ns
-        found = trade_off.best(allowed, time, energy)
+    def cheapest(self, allowed: Columns, cost: int, limited: int) -> Cheapest | None:
+        """See :class:`counterpoint.planning.limited.Priced`."""
+        found = self.trade_off.best(allowed, limited, cost)
         if found is None:
-            raise InternalError("energy: a labelling lost its only lane")
-        bound_pj = max(bound_pj, found.line.energy_at(limit_ns))
-        if found.point.priced(time, energy) >= left.priced(time, energy):
-            break
-        if found.point.latency_ns <= limit_ns:
-            left = found.point
-        else:
-            right = found.point
-    return _Branch(bound_pj, serial, allowed, left, right)
+            return None
+        point, line = found.point, found.line
+        # The trade-off cancels what both prices have in common.
+        scale = cost // line.energy if line.energy else limited // line.time if line.time else 1
+        return Cheapest(
+            TwoCosts(point.labels, point.segments, point.energy_pj, point.latency_ns),
+            line.least * scale,
+        )
 
-
-def _parted(branch: _Branch, table: CostTable) -> list[Columns]:
-    """Two parts of it, each without one of its two lanes; nothing where the two are one."""
-    energies = table.layer_energy_pj or ()
-
-    def difference_pj(layer: int) -> int:
-        row = energies[layer]
-        return abs((row[branch.quick.labels[layer]] or 0) - (row[branch.frugal.labels[layer]] or 0))
-
-    both = zip(branch.quick.labels, branch.frugal.labels, strict=True)
-    disputed = [layer for layer, (one, other) in enumerate(both) if one != other]
-    if not disputed:
-        return []
-    layer = max(disputed, key=difference_pj)
-    chosen = branch.quick.labels[layer]
-    rest = [column for column in branch.allowed[layer] if column != chosen]
-    return [
-        [*branch.allowed[:layer], columns, *branch.allowed[layer + 1 :]]
-        for columns in ([chosen], rest)
-    ]
+    def layer_cost(self, layer: int, column: int) -> int:
+        """See :class:`counterpoint.planning.limited.Priced`."""
+        return (self.trade_off.table.layer_energy_pj or ())[layer][column] or 0

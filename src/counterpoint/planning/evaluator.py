@@ -51,8 +51,10 @@ class Evaluation:
             tensor that the segment makes, once for every other unit that reads it and once for
             the caller. Empty when a rule is broken.
         transfers: What moves over links. With ``segment_ns`` they add up to the latency.
-        busy_ns: Time of each device and link that the lane uses, by name.
+        busy_ns: Time of each device, link and shared resource that the lane uses, by name.
         energy_pj: Of one frame, above idle; ``None`` when a rule is broken or the table has none.
+        error_ppb: Noise of all layers in the outputs, over the outputs' own power, in parts per
+            billion; ``None`` when a rule is broken, or where that of a layer is not known.
         makespan_ns: Of one frame alone, whose segments and transfers overlap as the dispatcher lets
             them; at most the latency. ``None`` when a rule is broken.
     """
@@ -64,6 +66,7 @@ class Evaluation:
     busy_ns: Mapping[str, int] = field(default_factory=dict)
     energy_pj: int | None = None
     makespan_ns: int | None = None
+    error_ppb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class _Move:
 def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluation:
     """Costs and broken rules of a lane.
 
-    Every segment is one call and pays its entry, also behind another segment on the same unit. A
+    Every segment is one call and pays its entry, also behind another segment on the same unit; only
+    a variant of the unit before it (or the unit of which that is one) goes on in its call. A
     tensor is handed to each unit once. A tensor of unknown size counts as 0 bytes.
 
     Args:
@@ -93,7 +97,12 @@ def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluat
     if violations:
         return Evaluation(None, tuple(violations))
     columns = [table.unit_names.index(unit) for _, unit in segments]
-    overhead_ns = [table.units[column].entry_ns for column in columns]
+    overhead_ns = [
+        0
+        if number and _goes_on(table, columns[number - 1], column)
+        else table.units[column].entry_ns
+        for number, column in enumerate(columns)
+    ]
     transfers = []
     for move in _moves(network, segments):
         origin = None if move.origin is None else columns[move.origin]
@@ -132,20 +141,53 @@ def evaluate(network: Network, table: CostTable, segments: _Segments) -> Evaluat
         energy_pj += over_ns * (table.units[column].overhead_power_mw or 0)
         if table.layer_energy_pj is not None:
             energy_pj += sum(table.layer_energy_pj[layer][column] or 0 for layer in layers)
-    busy_ns: Counter[str] = Counter()
-    for column, time_ns in zip(columns, own_ns, strict=True):
-        busy_ns.update(dict.fromkeys(table.occupied[column], time_ns))
-    for transfer in transfers:
-        busy_ns.update(dict.fromkeys((transfer.link, *transfer.occupies), transfer.time_ns))
     return Evaluation(
         sum(own_ns) + sum(transfer.time_ns for transfer in transfers),
         (),
         tuple(own_ns),
         tuple(transfers),
-        dict(busy_ns),
+        _busy_ns(table, segments, columns, own_ns, transfers),
         None if table.layer_energy_pj is None else energy_pj,
         makespan_ns(_steps(network, table, segments, own_ns, transfers)),
+        _error_ppb(table, segments, columns),
     )
+
+
+def _busy_ns(
+    table: CostTable,
+    segments: _Segments,
+    columns: Sequence[int],
+    own_ns: Sequence[int],
+    transfers: Sequence[Transfer],
+) -> dict[str, int]:
+    """Time of each device, link and shared resource."""
+    busy_ns: Counter[str] = Counter()
+    for column, time_ns in zip(columns, own_ns, strict=True):
+        busy_ns.update(dict.fromkeys(table.occupied[column], time_ns))
+    for transfer in transfers:
+        busy_ns.update(dict.fromkeys((transfer.link, *transfer.occupies), transfer.time_ns))
+    for name, rows in table.shared_ns.items():
+        for (layers, _), column in zip(segments, columns, strict=True):
+            busy_ns[name] += sum(rows[layer][column] for layer in layers)
+    return dict(busy_ns)
+
+
+def _goes_on(table: CostTable, before: int, column: int) -> bool:
+    names = {before: table.units[before].variant_of, column: table.units[column].variant_of}
+    calls = {name or table.unit_names[place] for place, name in names.items()}
+    return before != column and len(calls) == 1
+
+
+def _error_ppb(table: CostTable, segments: _Segments, columns: Sequence[int]) -> int | None:
+    if table.layer_error_ppb is None:
+        return None
+    errors = [
+        table.layer_error_ppb[layer][column]
+        for (layers, _), column in zip(segments, columns, strict=True)
+        for layer in layers
+    ]
+    known = [error for error in errors if error is not None]
+    return sum(known) if len(known) == len(errors) else None
 
 
 def interval_ns(lanes: Sequence[tuple[Evaluation, int]]) -> Fraction:

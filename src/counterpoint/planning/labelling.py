@@ -115,7 +115,8 @@ def _steps(problem: LabellingProblem, feasible: Mask) -> Iterator[Step]:
     for tensor in problem.tensors:
         if tensor.producer is not None:
             made_by.setdefault(tensor.producer, []).append(tensor)
-    entry = np.where(np.eye(host, dtype=np.bool_), 0.0, problem.entry_cost)
+    calls = np.arange(host) if problem.calls is None else np.array(problem.calls)
+    entry = np.where(calls[:, None] == calls, 0.0, problem.entry_cost)
     for layer in range(problem.layer_count):
         units: Indices = np.flatnonzero(feasible[layer])
         price = problem.layer_cost[layer, units]

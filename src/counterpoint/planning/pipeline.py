@@ -181,6 +181,8 @@ class _Search:
         latency_ns = state.latency_ns + own_ns
         for device in self.charges.devices[unit]:
             load_ns[device] += own_ns
+        for resource, part_ns in self.charges.shared(layer, unit):
+            load_ns[resource] += part_ns
         makers = dict(state.makers)
         read = self.network.layers[layer].inputs
         made = self.network.layers[layer].outputs

@@ -3,7 +3,8 @@
 The cost of giving layer ``i`` the unit ``u[i]``, with layers run one after another in index order:
 
     sum over layers i of                 layer_cost[i][u[i]]
-    + sum over i with u[i] != u[i-1] of  entry_cost[u[i]]          (the first layer always enters)
+    + sum over i with u[i] != u[i-1] of  entry_cost[u[i]]          (the first layer always enters;
+                                         units of one call enter once, see ``calls``)
     + sum over tensors t, over the distinct places v among the units of its consumers (and the
       host, when it is returned to the caller) with v != u[producer] of  moves[t][u[producer]][v]
 
@@ -65,16 +66,21 @@ class LabellingProblem:
             layer.
         entry_cost: ``(units,)``, at least 0; paid at the start of each segment.
         tensors: Every tensor that crosses layers, in any order.
+        calls: ``(units,)``: units with the same number run in one call, so that going from one to
+            the other is no entry; ``None``: each unit by itself.
     """
 
     layer_cost: Costs
     entry_cost: Costs
     tensors: tuple[TensorUse, ...]
+    calls: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         places = self.unit_count + 1
         if self.entry_cost.shape != (self.unit_count,):
             raise InternalError("labelling: one entry cost for each unit expected")
+        if self.calls is not None and len(self.calls) != self.unit_count:
+            raise InternalError("labelling: one call for each unit expected")
         if any(tensor.moves.shape != (places, places) for tensor in self.tensors):
             raise InternalError("labelling: moves between all units and the host expected")
         if not ((self.layer_cost >= 0).all() and (self.entry_cost >= 0).all()):
@@ -97,16 +103,18 @@ class Weights:
 
     Attributes:
         time: Price of a nanosecond of the frame's own time, wherever it is spent.
-        device: Price of a nanosecond of a device, by name; 0 where it says nothing. A unit that
-            occupies several pays for all.
+        device: Price of a nanosecond of a device or of a resource that units share, by name; 0
+            where it says nothing. A unit that occupies several pays for all.
         link: Price of a nanosecond of a link, by name. What a link occupies is paid as well.
         energy: Price of a picojoule above idle.
+        error: Price of a part per billion of the layers' noise.
     """
 
     time: float = 0.0
     device: Mapping[str, float] = field(default_factory=dict)
     link: Mapping[str, float] = field(default_factory=dict)
     energy: float = 0.0
+    error: float = 0.0
 
 
 def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
@@ -121,7 +129,7 @@ def latency_problem(network: Network, table: CostTable) -> LabellingProblem:
 def weighted_problem(network: Network, table: CostTable, weights: Weights) -> LabellingProblem:
     """The labelling problem whose cost is a weighted sum of what one frame uses.
 
-    A tensor of unknown size counts as 0 bytes. Energy that nobody measured counts as 0.
+    A tensor of unknown size counts as 0 bytes. Energy and error that nobody measured count as 0.
 
     Raises:
         UserInputError: The table was made for another network.
@@ -138,9 +146,14 @@ def weighted_problem(network: Network, table: CostTable, weights: Weights) -> La
     layer_cost = _matrix(table.layer_ns, len(table.units))
     forbidden = ~np.isfinite(layer_cost)
     layer_cost = np.where(forbidden, 0.0, layer_cost) * price
+    for name, rows in table.shared_ns.items():
+        layer_cost += weights.device.get(name, 0.0) * _matrix(rows, len(table.units))
     if weights.energy and table.layer_energy_pj is not None:
         energy_pj = _matrix(table.layer_energy_pj, len(table.units))
         layer_cost += weights.energy * np.where(np.isfinite(energy_pj), energy_pj, 0.0)
+    if weights.error and table.layer_error_ppb is not None:
+        error_ppb = _matrix(table.layer_error_ppb, len(table.units))
+        layer_cost += weights.error * np.where(np.isfinite(error_ppb), error_ppb, 0.0)
     layer_cost[forbidden] = FORBIDDEN
     entry_cost = np.array([float(costs.entry_ns) for costs in table.units]) * overhead
     returned = {spec.name for spec in network.outputs}
@@ -155,7 +168,10 @@ def weighted_problem(network: Network, table: CostTable, weights: Weights) -> La
         )
         for name, moves in zip(names, _moves(table, sizes, weights, overhead), strict=True)
     )
-    return LabellingProblem(layer_cost, entry_cost, tuple(tensors))
+    calls = [costs.call for costs in table.units]
+    return LabellingProblem(
+        layer_cost, entry_cost, tuple(tensors), tuple(calls.index(call) for call in calls)
+    )
 
 
 def _matrix(rows: Sequence[Sequence[int | None]], units: int) -> Costs:
@@ -201,6 +217,12 @@ def _moves(
             link = links.get((from_memory, to_memory))
             if origin == target:
                 moves[:, origin, target] = 0.0
+            elif max(origin, target) < len(table.units) and _one_call(table, origin, target):
+                convert = table.units[origin].convert, table.units[target].convert
+                moves[:, origin, target] = (
+                    _at(convert[0], size) * overhead[origin]
+                    + _at(convert[1], size) * overhead[target]
+                )
             elif from_memory == to_memory:
                 continue
             elif link is None or link.bandwidth_bytes_per_s is None:
@@ -213,6 +235,10 @@ def _moves(
 
 def _at(cost: LinearCost, size: Costs) -> Costs:
     return np.asarray(np.maximum(0.0, np.rint(cost.fixed_ns + cost.ns_per_byte * size)))
+
+
+def _one_call(table: CostTable, origin: int, target: int) -> bool:
+    return table.units[origin].call == table.units[target].call
 
 
 def _link_price(link: Link, weights: Weights) -> float:

@@ -16,6 +16,12 @@ Fixed = Mapping[int, str | tuple[str, ...]]
 """Layers (by index) that have to run on a unit, or on one of several (by name)."""
 
 
+def named_units(fixed: Fixed | None) -> tuple[str, ...]:
+    """Names of all units that some layer may or must be given, each once."""
+    several = [(units,) if isinstance(units, str) else units for units in (fixed or {}).values()]
+    return tuple(dict.fromkeys(name for names in several for name in names))
+
+
 def column_of(table: CostTable, unit: str) -> int:
     """The unit's column.
 
@@ -59,7 +65,7 @@ def restricted(problem: LabellingProblem, allowed: Sequence[Sequence[int]]) -> L
     layer_cost = np.full_like(problem.layer_cost, FORBIDDEN)
     for layer, columns in enumerate(allowed):
         layer_cost[layer, columns] = problem.layer_cost[layer, columns]
-    return LabellingProblem(layer_cost, problem.entry_cost, problem.tensors)
+    return LabellingProblem(layer_cost, problem.entry_cost, problem.tensors, problem.calls)
 
 
 def restriction_settings(units: Sequence[str] | None, fixed: Fixed | None) -> dict[str, Setting]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isnan
 from typing import Any
 
+from counterpoint.platform.file_faults import quoted
 from counterpoint.platform.model import Provenance
 
 FROM_FILE: Mapping[str, object] = {"extra": "forbid", "strict": True}
@@ -20,14 +20,24 @@ LONGEST_MS = 1e9
 _WORD = re.compile(r"[A-Za-z0-9_.+/ -]{1,80}")
 
 
+def is_word(text: str) -> bool:
+    """It may be a name in a platform file."""
+    return _WORD.fullmatch(text) is not None
+
+
 def check_word(key: str, text: str) -> None:
     """Names end up in unit names, file names and tables: letters, digits and ``_.+/ -`` only.
 
     Raises:
         ValueError: Another character, or too long.
     """
-    if not _WORD.fullmatch(text):
+    if not is_word(text):
         raise ValueError(f"{key} = {text[:40]!r}: use letters, digits and _.+/- only")
+
+
+def plain_name(name: str) -> str:
+    """A network's name as networks are told apart: case, blanks and punctuation do not count."""
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def check_number(key: str, value: float | None, *, most: float = LONGEST_MS) -> None:
@@ -36,8 +46,8 @@ def check_number(key: str, value: float | None, *, most: float = LONGEST_MS) -> 
     Raises:
         ValueError: It is.
     """
-    if value is not None and (isnan(value) or value < 0 or value > most):
-        raise ValueError(f"{key} = {value} is not between 0 and {most:g}")
+    if value is not None and not 0 <= value <= most:  # nor is "not a number"
+        raise ValueError(f"{key} = {quoted(value)} is not between 0 and {most:g}")
 
 
 def provenance(basis: Basis, key: str) -> tuple[Provenance, str] | None:

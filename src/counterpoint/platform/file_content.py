@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
 from counterpoint.errors import UserInputError
@@ -76,12 +77,12 @@ class PlatformFile:
         for key, text in self.sources.items():
             check_word("sources", key)
             if not text:
-                raise ValueError(f"sources.{key} is empty")
+                raise ValueError(f"key 'sources.{key}' is empty")
         for place, check in self._checks():
             try:
                 check()
             except ValueError as error:
-                raise ValueError(f"{place}: {error}") from None
+                raise ValueError(f"key {place!r}: {error}") from None
 
     def _checks(self) -> Iterator[tuple[str, Any]]:
         """Places in the file, and what is to be checked there."""
@@ -154,6 +155,16 @@ class PlatformFile:
             if device.name == name:
                 return device
         raise ValueError(f"there is no device {name[:40]!r}")
+
+    @cached_property
+    def where(self) -> str:
+        """For messages: the file's path where it was read from one, else the platform's name."""
+        return f"platform {self.name}"
+
+    def read_from(self, path: Path) -> PlatformFile:
+        """This very platform; its messages name the file from now on."""
+        vars(self)["where"] = str(path)
+        return self
 
     @cached_property
     def fingerprint(self) -> str:
@@ -288,5 +299,5 @@ def _refuse_twice(key: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"{key}: {name[:60]!r} is there twice")
+            raise ValueError(f"key {key!r}: {name[:60]!r} is there twice")
         seen.add(name)

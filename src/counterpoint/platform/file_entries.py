@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, ClassVar
 
 from counterpoint.network.graph import Layer
-from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word
+from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word, plain_name
+from counterpoint.platform.file_faults import quoted
 from counterpoint.platform.model import DeviceKind
 
 OVERHEADS = (
     "entry_ms",
     "read_ms",
     "read_ns_per_byte",
+    "read_ns_per_item",
     "write_ms",
     "write_ns_per_byte",
+    "write_ns_per_item",
     "overhead_power_mw",
 )
 """Keys of a unit that hold numbers of its own."""
 
 _DEVICE = re.compile(r"(CPU|GPU|NPU)(\.[0-9]{1,6})?")
 _STEPS = 64
+_CORES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,13 @@ class DeviceEntry:
         if found is None or found.group(1) != self.kind:
             raise ValueError(f"name = {self.name[:40]!r}: a {self.kind} is {self.kind}.0 or so")
         check_word("memory", self.memory)
+        for core in self.cores:
+            if not 0 <= core < _CORES or self.cores.count(core) > 1:
+                raise ValueError(f"cores: {quoted(core)} is there twice, or is no core's number")
         if not 1 <= self.clock_steps <= _STEPS:
-            raise ValueError(f"clock_steps = {self.clock_steps} is not between 1 and {_STEPS}")
+            raise ValueError(
+                f"clock_steps = {quoted(self.clock_steps)} is not between 1 and {_STEPS}"
+            )
         if self.clock_mhz and len(self.clock_mhz) != self.clock_steps:
             raise ValueError(f"clock_mhz has {len(self.clock_mhz)} of {self.clock_steps} steps")
         for value in self.clock_mhz:
@@ -148,13 +157,17 @@ class UnitEntry:
         entry_ms: Fixed time of one call.
         read_ms: Bringing in a tensor, on the unit's devices: fixed time.
         read_ns_per_byte: And what its size adds.
+        read_ns_per_item: And what each of its items adds, whatever its type.
         write_ms: The way back: fixed time.
         write_ns_per_byte: And what the size adds.
+        write_ns_per_item: And what each of its items adds, whatever its type.
         overhead_power_mw: Drawn above idle while it enters, reads or writes.
         supports: Kinds of layers that it runs; ``None``: all that no refusal names.
         refuses: What it does not run, and why.
         model: Name of a cost model for what nobody recorded; ``None``: recorded only.
         parameters: Of that model.
+        parameters_for: Other values of some of them for networks of these names, as where what
+            was published computes each network with settings of its own.
         basis: See the module.
 
     Raises:
@@ -171,18 +184,23 @@ class UnitEntry:
     entry_ms: float = 0.0
     read_ms: float = 0.0
     read_ns_per_byte: float = 0.0
+    read_ns_per_item: float = 0.0
     write_ms: float = 0.0
     write_ns_per_byte: float = 0.0
+    write_ns_per_item: float = 0.0
     overhead_power_mw: float | None = None
     supports: tuple[str, ...] | None = None
     refuses: tuple[RefusalRule, ...] = ()
     model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     basis: Basis = ""
 
     def __post_init__(self) -> None:
         if not self.devices:
             raise ValueError("devices is empty")
+        if len(set(self.devices)) < len(self.devices):
+            raise ValueError("devices names one twice")
         check_word("engine", self.engine)
         check_word("precision", self.precision)
         for key, value in self.settings.items():
@@ -192,8 +210,11 @@ class UnitEntry:
             check_number(key, getattr(self, key))
         if len(self.clock_devices) - len(set(self.clock_devices) & set(self.devices)) > 1:
             raise ValueError("clock_devices names more than one device of other units")
-        if self.parameters and self.model is None:
+        if (self.parameters or self.parameters_for) and self.model is None:
             raise ValueError("parameters without a model")
+        names = [plain_name(name) for name in self.parameters_for]
+        if len(set(names)) < len(names):
+            raise ValueError("parameters_for names a network twice")
 
     @property
     def name(self) -> str:
@@ -208,7 +229,20 @@ class UnitEntry:
         return (
             *(key for key in OVERHEADS if getattr(self, key)),
             *(("parameters",) if self.parameters else ()),
+            *(("parameters_for",) if self.parameters_for else ()),
         )
+
+    def parameters_of(self, network: str | None) -> tuple[str, Mapping[str, Any]]:
+        """The model's parameters for a network of that name, and where the file has them."""
+        for name, own in self.parameters_for.items():
+            if network is not None and plain_name(name) == plain_name(network):
+                return f"parameters_for.{name}", {**self.parameters, **own}
+        return "parameters", self.parameters
+
+    def with_overheads(self, overheads: Mapping[str, float]) -> UnitEntry:
+        """The unit with these values of the keys in :data:`OVERHEADS`."""
+        changed: dict[str, Any] = dict(overheads)
+        return replace(self, **changed)
 
     def refusal(self, layer: Layer) -> str | None:
         """Why it does not run that layer; ``None`` if it does."""

@@ -33,10 +33,12 @@ class Device:
         name: ``CPU``, ``CPU.0`` (a group of cores), ``GPU.0``, ``NPU``.
         kind: What it is.
         memory: Name of the memory it computes from; devices of one memory hand over for free.
-        cores: Logical processor numbers of a CPU group, ascending; empty for other devices.
+        cores: Logical processor numbers of a CPU group, or of the CPU on which a device made of
+            software computes; ascending. Empty for other devices.
         description: Marketing name, for people.
-        likeness: Of a part of a CPU: parts of the same likeness are equally fast, and what was
-            measured on one holds for the others. Empty for other devices.
+        likeness: Of a part of a CPU, or of a model of GPU with its driver: devices of the same
+            likeness are equally fast, and what was measured on one holds for the others. Empty
+            where the name says it all.
     """
 
     name: str
@@ -50,6 +52,11 @@ class Device:
     def is_part(self) -> bool:
         """It is one group of several that a CPU was cut into (``CPU.0``)."""
         return self.kind is DeviceKind.CPU and "." in self.name
+
+    @property
+    def is_software(self) -> bool:
+        """It is no hardware of its own: it computes on the CPU's cores."""
+        return self.kind is not DeviceKind.CPU and bool(self.cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +126,14 @@ class ComputeUnit:
     def measured_as(self) -> str:
         """The name under which measurements are kept.
 
-        Parts of a CPU go by their likeness. Streams are left out: alone they are as fast as none.
+        Parts of a CPU and GPUs go by their likeness where they have one. Streams are left out:
+        alone they are as fast as none.
         """
         settings = tuple(pair for pair in self.settings if pair[0] != "streams")
         name = replace(self, settings=settings).name
         for device in self.devices:
             if device.likeness:
-                name = name.replace(device.name, f"CPU({device.likeness})", 1)
+                name = name.replace(device.name, f"{device.kind}({device.likeness})", 1)
         return name
 
     @property
@@ -147,6 +155,8 @@ class Platform:
         fingerprint: Hash over what decides speed: processor, cores in use, memory, devices.
             A plan made under another fingerprint is a plan for another machine.
         facts: Description for people and reports (``cpu_model``, ``isa`` and the like).
+        named: The user chose the units by name. Otherwise planners leave out software devices,
+            which are no faster than the CPU that they compute on.
     """
 
     name: str
@@ -155,6 +165,7 @@ class Platform:
     units: tuple[ComputeUnit, ...] = ()
     links: tuple[Link, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    named: bool = False
 
     def unit(self, name: str) -> ComputeUnit:
         """The unit of that name.

@@ -1,7 +1,7 @@
 """Which devices a unit keeps busy: its own, and those that consist of some of the same cores.
 
-``CPU`` and ``CPU.0`` are two devices on the same silicon. The larger one occupies the smaller one
-too, so units on the two never run at once.
+``CPU`` and ``CPU.0`` are two devices on the same silicon, and so is a ``GPU.0`` that is software.
+The larger one occupies the smaller one too, so units on the two never run at once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ def occupied_devices(unit: ComputeUnit, devices: Iterable[Device]) -> tuple[str,
 
 
 def _shares_cores(one: Device, other: Device) -> bool:
-    if DeviceKind.CPU not in (one.kind, other.kind) or one.kind != other.kind:
+    if not (_computes_on_cores(one) and _computes_on_cores(other)):
         return False
     # A CPU without a list of cores is the whole of it.
     return not one.cores or not other.cores or not set(one.cores).isdisjoint(other.cores)
+
+
+def _computes_on_cores(device: Device) -> bool:
+    return device.kind is DeviceKind.CPU or device.is_software
 
 
 def _is_smaller(one: Device, other: Device) -> bool:

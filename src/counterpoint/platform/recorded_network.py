@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word
+from counterpoint.platform.basis import FROM_FILE, Basis, check_number, check_word, plain_name
+from counterpoint.platform.file_entries import OVERHEADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class Stage:
         check_number("output_bytes", self.output_bytes, most=2**40)
 
 
+_MOST_APART = 10
+"""Times that a whole run and the sum of its stages may differ by. Measured ones differ by a few
+percent, tiny stages by some times, for what each measurement takes; more is a mistaken unit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTimes:
     """One run over all stages on one unit, at one setting of the clocks.
@@ -45,9 +51,11 @@ class StageTimes:
         whole_ms: Of all stages in one run; ``None`` where nobody measured it.
         input_ms: Bringing the frame in; counts where the first stage runs on this unit.
         output_ms: Handing the result back.
+        overheads: The unit's entry, read and write costs in this network, under the unit's keys
+            (``entry_ms`` ...); those that are left out are as the unit has them.
 
     Raises:
-        ValueError: A value is out of range, or lists differ in length.
+        ValueError: A value is out of range, lists differ in length, or an overhead is none.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = FROM_FILE
@@ -59,18 +67,38 @@ class StageTimes:
     whole_ms: float | None = None
     input_ms: float | None = None
     output_ms: float | None = None
+    overheads: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key, value in self.overheads.items():
+            if key not in OVERHEADS:
+                raise ValueError(
+                    f"overheads.{key[:40]} is unknown; there are: {', '.join(OVERHEADS)}"
+                )
+            check_number(f"overheads.{key}", value)
         for time_ms in self.task_ms:
             if not isinstance(time_ms, str):
                 check_number("task_ms", time_ms)
+            elif not time_ms:
+                raise ValueError("task_ms has an empty text: a refusal has a reason")
         for power_mw in self.power_mw:
             check_number("power_mw", power_mw)
         check_number("whole_ms", self.whole_ms)
+        stages_ms = sum(one for one in self.task_ms if not isinstance(one, str))
+        whole_ms = stages_ms if self.whole_ms is None or not self.is_complete else self.whole_ms
+        if not stages_ms / _MOST_APART <= whole_ms <= stages_ms * _MOST_APART:
+            raise ValueError(
+                f"whole_ms = {whole_ms} contradicts task_ms, which adds up to {stages_ms:g}"
+            )
         check_number("input_ms", self.input_ms)
         check_number("output_ms", self.output_ms)
         if self.power_mw and len(self.power_mw) != len(self.task_ms):
             raise ValueError(f"{len(self.power_mw)} of power_mw for {len(self.task_ms)} of task_ms")
+
+    @property
+    def is_complete(self) -> bool:
+        """The unit runs every stage."""
+        return not any(isinstance(time_ms, str) for time_ms in self.task_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +160,4 @@ class RecordedNetwork:
 
     def answers_to(self, name: str) -> bool:
         """A network of that name is this one; case, blanks and punctuation do not count."""
-        return _plain(name) in {_plain(known) for known in (self.name, *self.aliases)}
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
+        return plain_name(name) in {plain_name(known) for known in (self.name, *self.aliases)}

@@ -10,6 +10,9 @@ from typing import Any
 from counterpoint.platform.file_content import PlatformFile
 from counterpoint.platform.platform_file import FORMAT, VERSION, adapter
 
+_IN_LINE = 100
+"""Items of an array; the reader takes lines that are not too long."""
+
 
 def platform_text(platform: PlatformFile) -> str:
     """The file's text; what has its default value is left out."""
@@ -46,7 +49,11 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return "inf" if isinf(value) else repr(value)
     if isinstance(value, Sequence):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        items = [_value(item) for item in value]
+        lines = (
+            ", ".join(items[start : start + _IN_LINE]) for start in range(0, len(items), _IN_LINE)
+        )
+        return f"[{(',' + chr(10) + '  ').join(lines)}]"
     return str(value)
 
 

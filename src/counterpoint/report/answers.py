@@ -15,6 +15,7 @@ from counterpoint.report.layers import shape_text
 from counterpoint.report.quantities import count, duration, number
 from counterpoint.report.tables import add_row, facts, table
 from counterpoint.schedule.pace import Punctuality
+from counterpoint.schedule.trace import Incident
 
 MOST_BOXES_SHOWN = 20
 
@@ -76,6 +77,7 @@ class RunReport:
         wall_ns: From the first file to the last answer, everything included.
         files: What was written.
         punctuality: How well this host kept up with an emulated machine; ``None``: it ran here.
+        incidents: What failed, and what was done about it.
     """
 
     network: str
@@ -86,6 +88,7 @@ class RunReport:
     wall_ns: int
     files: tuple[str, ...] = ()
     punctuality: Punctuality | None = None
+    incidents: tuple[Incident, ...] = ()
 
 
 def run_document(report: RunReport) -> Document:
@@ -107,6 +110,7 @@ def run_document(report: RunReport) -> Document:
             "wall_ns": report.wall_ns,
             "files": list(report.files),
             "emulation": None if report.punctuality is None else asdict(report.punctuality),
+            "incidents": [asdict(incident) for incident in report.incidents],
         },
     )
 
@@ -127,6 +131,7 @@ def run_tables(report: RunReport) -> list[RenderableType]:
     ]
     if report.punctuality is not None:
         rows.append(("emulated", _kept_up(report.punctuality)))
+    rows += [("happened", incident.message) for incident in report.incidents]
     if report.files:
         more = f" and {len(report.files) - 1} more" if len(report.files) > 1 else ""
         rows.append(("written", f"{report.files[0]}{more}"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import RenderableType
 
+from counterpoint.costs.lifting import Lift
 from counterpoint.costs.table import CostTable
 from counterpoint.network.graph import Network
 from counterpoint.planning.evaluator import Evaluation, evaluate
 from counterpoint.planning.latency import plan_latency
+from counterpoint.planning.lifting import Gain, gains
 from counterpoint.planning.result import PlanResult
 from counterpoint.report.costs import cell_text, refusal_lines, whole_ns
 from counterpoint.report.document import JSON, Document, document
+from counterpoint.report.lifting import gain_lines, gains_body
 from counterpoint.report.plans import bound_sentence
 from counterpoint.report.quantities import duration, factor, milliseconds, size
 from counterpoint.report.tables import add_row, facts, table
@@ -51,6 +55,7 @@ class Explanation:
         boundaries: One for each segment; empty where the lane cannot run under these costs.
         planned: What the planner would do with these costs.
         single_ns: The whole network on each unit; ``None`` where that unit refuses a layer.
+        gains: What lifting refusals would gain.
     """
 
     plan: Plan
@@ -59,15 +64,19 @@ class Explanation:
     boundaries: tuple[Boundary, ...]
     planned: PlanResult
     single_ns: dict[str, int | None]
+    gains: tuple[Gain, ...] = ()
 
 
-def explain(network: Network, costs: CostTable, plan: Plan) -> Explanation:
+def explain(
+    network: Network, costs: CostTable, plan: Plan, refused: Iterable[Lift] = ()
+) -> Explanation:
     """Prices a plan and its alternatives.
 
     Args:
         network: What is planned.
         costs: Of its layers; the plan's units among the columns.
         plan: A plan of that network. Only its first lane is looked at.
+        refused: Refusals to plan without, from :func:`counterpoint.costs.lifting.lifts`.
     """
     segments = plan.lanes[0].segments
     evaluation = evaluate(network, costs, [(s.layers, s.unit) for s in segments])
@@ -94,6 +103,7 @@ def explain(network: Network, costs: CostTable, plan: Plan) -> Explanation:
         tuple(boundaries),
         plan_latency(network, costs),
         {unit: whole_ns(network, costs, unit) for unit in costs.unit_names},
+        gains(network, costs, refused),
     )
 
 
@@ -145,6 +155,7 @@ def explanation_document(network: Network, explained: Explanation) -> Document:
                 "status": str(explained.planned.status),
             },
             "single_units_ns": dict(explained.single_ns),
+            "without_refusals": gains_body(explained.gains),
         },
     )
 
@@ -164,6 +175,7 @@ def explanation_tables(network: Network, explained: Explanation) -> list[Rendera
         _units(explained),
         "",
         facts(_promises(explained)),
+        *(["", *lifted] if (lifted := gain_lines(network, explained.gains)) else []),
     ]
 
 

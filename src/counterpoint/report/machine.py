@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 
 from counterpoint.measure.peak import UnitPeak
+from counterpoint.measure.transfers import TransferCost
 from counterpoint.platform.model import Platform
 from counterpoint.report.document import Document, document
-from counterpoint.report.quantities import bytes_rate, operations_rate
+from counterpoint.report.quantities import bytes_rate, duration, operations_rate
 from counterpoint.report.tables import add_row, facts, table
 
 _FACT_NAMES: Mapping[str, str] = {
@@ -37,6 +38,8 @@ class MachineReport:
         missing: Engines that are not here, and how to get them.
         peaks: Best rate of each unit; empty when not measured.
         copy_bytes_per_s: Of the memory; ``None`` when not measured.
+        transfers: Between host and devices; empty when not measured.
+        absent: What engines could use here and do not find, a line each.
     """
 
     platform: Platform
@@ -44,6 +47,8 @@ class MachineReport:
     missing: Mapping[str, str]
     peaks: tuple[UnitPeak, ...] = ()
     copy_bytes_per_s: float | None = None
+    transfers: tuple[TransferCost, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def machine_document(report: MachineReport) -> Document:
@@ -63,6 +68,7 @@ def machine_document(report: MachineReport) -> Document:
                     "memory": device.memory,
                     "cores": list(device.cores),
                     "description": device.description,
+                    "software": device.is_software,
                 }
                 for device in platform.devices
             ],
@@ -80,7 +86,20 @@ def machine_document(report: MachineReport) -> Document:
                 for unit in platform.units
             ],
             "copy_bytes_per_s": report.copy_bytes_per_s,
+            "transfers": [
+                {
+                    "engine": cost.engine,
+                    "origin": cost.origin,
+                    "target": cost.target,
+                    "host_memory": cost.host_memory,
+                    "setup_ns": cost.setup_ns,
+                    "bandwidth_bytes_per_s": cost.bandwidth_bytes_per_s,
+                    "unknown_because": cost.reason,
+                }
+                for cost in report.transfers
+            ],
             "missing_engines": dict(report.missing),
+            "absent": list(report.absent),
         },
     )
 
@@ -98,7 +117,8 @@ def machine_tables(report: MachineReport) -> list[RenderableType]:
     for device in platform.devices:
         cores = ", ".join(str(core) for core in device.cores) or "-"
         add_row(devices, device.name, device.description or device.kind, cores)
-    return ["", facts(rows), "", devices, "", _units(report), *_missing(report)]
+    shown: list[RenderableType] = ["", facts(rows), "", devices, "", _units(report)]
+    return [*shown, *_transfers(report), *_missing(report)]
 
 
 def _units(report: MachineReport) -> RenderableType:
@@ -114,10 +134,25 @@ def _units(report: MachineReport) -> RenderableType:
     return units
 
 
-def _missing(report: MachineReport) -> list[RenderableType]:
-    if not report.missing:
+def _transfers(report: MachineReport) -> list[RenderableType]:
+    if not report.transfers:
         return []
-    return ["", *(f"{name} is {reason}" for name, reason in report.missing.items())]
+    shown = table("Transfers", ["from", "to", "engine", "host memory"], ["setup", "rate"])
+    for cost in report.transfers:
+        rate = cost.reason or (
+            "not to be told from the setup"
+            if cost.bandwidth_bytes_per_s is None
+            else bytes_rate(cost.bandwidth_bytes_per_s)
+        )
+        setup = duration(cost.setup_ns)
+        add_row(shown, cost.origin, cost.target, cost.engine, cost.host_memory, setup, rate)
+    return ["", shown]
+
+
+def _missing(report: MachineReport) -> list[RenderableType]:
+    lines = [f"{name} is {reason}" for name, reason in report.missing.items()]
+    lines += report.absent
+    return ["", *lines] if lines else []
 
 
 def _rate(peak: UnitPeak | None) -> float | None:

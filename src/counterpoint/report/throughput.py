@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from counterpoint.network.graph import Network
-from counterpoint.report.document import JSON, Document, document, finite
+from counterpoint.report.comparison import comparison_table, contender_body
+from counterpoint.report.document import JSON, Document, document
 from counterpoint.report.plans import bound_sentence, plan_body, planned_body, segment_tables
-from counterpoint.report.quantities import count, duration, factor, percent
-from counterpoint.report.tables import add_row, facts, table
+from counterpoint.report.quantities import count, duration, percent
+from counterpoint.report.tables import facts
 from counterpoint.report.tuning import error_sentence, verification_body
 from counterpoint.tuning.throughput import ThroughputResult
 
@@ -98,39 +99,26 @@ def throughput_verdict(result: ThroughputResult) -> str:
 
 
 def _contender(result: ThroughputResult, label: str) -> dict[str, JSON]:
-    ratio, low, high = result.comparison.ratio(label, result.winner)
-    return {
-        "label": label,
-        "is_plan": label == result.winner,
-        "as_installed": any(mode.label == label for mode in result.installed),
-        "images_per_s": images_per_s(result, label),
-        "ratio_to_plan": {"median": finite(ratio), "low": finite(low), "high": finite(high)},
-    }
+    return contender_body(
+        result.comparison,
+        label,
+        result.winner,
+        as_installed=any(mode.label == label for mode in result.installed),
+        images_per_s=images_per_s(result, label),
+    )
 
 
 def _comparison(network: Network, result: ThroughputResult) -> RenderableType:
     batches: dict[str, int] = {mode.label: mode.batch for mode in result.installed}
     batches |= {plan.title: plan.batch for plan in result.streamed}
-    rows = table(
+    return comparison_table(
         f"{network.name}: {result.images} images, run in turn",
-        ["", "contender"],
-        ["batch", "images/s", "to the plan", "spread"],
+        ["batch", "images/s"],
+        result.comparison,
+        result.winner,
+        lambda label: (batches.get(label, 1), count(images_per_s(result, label))),
+        as_speed=True,
     )
-    samples = result.comparison.samples
-    for label in sorted(samples, key=lambda name: samples[name].median_ns):
-        chosen = label == result.winner
-        ratio, low, high = result.comparison.ratio(label, result.winner)
-        add_row(
-            rows,
-            "*" if chosen else "",
-            f"{label} (this plan)" if chosen else label,
-            batches.get(label, 1),
-            count(images_per_s(result, label)),
-            factor(1 / ratio),
-            "" if chosen else f"{1 / high:.2f} .. {1 / low:.2f}",
-            style="bold" if chosen else None,
-        )
-    return rows
 
 
 def _details(result: ThroughputResult, path: str, frames: str) -> list[tuple[str, object]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from counterpoint.network.graph import Network
+from counterpoint.report.comparison import comparison_table, contender_body
 from counterpoint.report.document import JSON, Document, document, finite
 from counterpoint.report.plans import bound_sentence, plan_body, planned_body, segment_tables
-from counterpoint.report.quantities import duration, factor, milliseconds, percent
-from counterpoint.report.tables import add_row, facts, table
+from counterpoint.report.quantities import duration, milliseconds, percent
+from counterpoint.report.tables import facts
 from counterpoint.report.verdict import verdict
 from counterpoint.tuning.tune import TuneResult
 from counterpoint.tuning.verification import Verification
@@ -86,41 +87,30 @@ def error_sentence(verification: Verification, frames: str) -> str:
 
 def _contender(result: TuneResult, label: str) -> dict[str, JSON]:
     samples = result.comparison.samples[label]
-    ratio, low, high = result.comparison.ratio(label, result.winner)
-    return {
-        "label": label,
-        "is_plan": label == result.winner,
-        "as_installed": label in result.installed,
-        "median_ns": samples.median_ns,
-        "low_ns": samples.low_ns,
-        "high_ns": samples.high_ns,
-        "samples": len(samples.times_ns),
-        "ratio_to_plan": {"median": finite(ratio), "low": finite(low), "high": finite(high)},
-    }
+    return contender_body(
+        result.comparison,
+        label,
+        result.winner,
+        as_installed=label in result.installed,
+        median_ns=samples.median_ns,
+        low_ns=samples.low_ns,
+        high_ns=samples.high_ns,
+        samples=len(samples.times_ns),
+    )
 
 
 def _comparison(network: Network, result: TuneResult) -> RenderableType:
-    rows = table(
+    def times(label: str) -> tuple[object, ...]:
+        one = result.comparison.samples[label]
+        return tuple(map(milliseconds, (one.median_ns, one.low_ns, one.high_ns)))
+
+    return comparison_table(
         f"{network.name}: one frame, run in turn",
-        ["", "contender"],
-        ["median ms", "p10 ms", "p90 ms", "to the plan", "spread"],
+        ["median ms", "p10 ms", "p90 ms"],
+        result.comparison,
+        result.winner,
+        times,
     )
-    samples = result.comparison.samples
-    for label in sorted(samples, key=lambda name: samples[name].median_ns):
-        chosen = label == result.winner
-        ratio, low, high = result.comparison.ratio(label, result.winner)
-        add_row(
-            rows,
-            "*" if chosen else "",
-            f"{label} (this plan)" if chosen else label,
-            milliseconds(samples[label].median_ns),
-            milliseconds(samples[label].low_ns),
-            milliseconds(samples[label].high_ns),
-            factor(ratio),
-            "" if chosen else f"{low:.2f} .. {high:.2f}",
-            style="bold" if chosen else None,
-        )
-    return rows
 
 
 def _details(result: TuneResult, path: str, frames: str) -> list[tuple[str, object]]:

@@ -92,6 +92,11 @@ def plan_on_unit(
         UserInputError: There is no such unit, or it refuses a layer.
     """
     chosen = platform.unit(unit)
+    if chosen.precision == "int8" and not network.is_quantised:
+        raise UserInputError(
+            f"{network.name} is not quantised, so {unit} has nothing to compute in int8: take "
+            "another precision, or let tune quantise it within --max-drop"
+        )
     for layer in network.layers:
         reason = engines[chosen.engine].unsupported_reason(layer, chosen)
         if reason is not None:

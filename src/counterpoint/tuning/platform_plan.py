@@ -67,7 +67,7 @@ def plan_for_platform(
             layers of one stage to different units.
     """
     recorded = platform.recorded(network.name)
-    stages = None if recorded is None else stage_layers(platform.name, recorded, network)
+    stages = None if recorded is None else stage_layers(platform, recorded, network)
     planned_as = network if stages is None else merged_network(network, stages)
     wanted = dict(clocks or {})
     settings = list(platform.clock_settings(wanted)) if choose_clocks else [platform.clocks(wanted)]
@@ -114,7 +114,7 @@ def front_for_platform(
         UserInputError: As for :func:`plan_for_platform`, or the platform tells no energy.
     """
     recorded = platform.recorded(network.name)
-    stages = None if recorded is None else stage_layers(platform.name, recorded, network)
+    stages = None if recorded is None else stage_layers(platform, recorded, network)
     planned_as = network if stages is None else merged_network(network, stages)
     whole = cost_table(platform, network, clocks, units=units)
     table = whole if stages is None else merged_table(whole, planned_as, stages)

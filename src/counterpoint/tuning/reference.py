@@ -6,24 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
-
+from counterpoint.engines.agreement import (
+    MOST_ERROR,
+    ROUNDING_MARGIN,
+    TOLERANCE,
+    relative_error,
+    rounded,
+)
 from counterpoint.engines.protocol import CompiledSegment, Engine, Tensor
 from counterpoint.engines.reference import ReferenceEngine
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Platform
-from counterpoint.tuning.verification import (
-    MOST_ERROR,
-    TOLERANCE,
-    Verification,
-    compare,
-    relative_error,
-)
-
-ROUNDING_MARGIN = 3.0
-"""An engine may err by so many times what rounding each layer's result does. It rounds the weights
-too, which by itself makes 1.4 times the error, and it may keep sums in the coarse type."""
+from counterpoint.tuning.verification import Verification, compare
 
 
 class Reference:
@@ -85,11 +80,13 @@ class Reference:
         dtypes = {spec.dtype for spec in self._network.tensors.values()}
         stored = {"float16": "fp16", "bfloat16": "bf16"}
         precisions = {unit.precision for unit in units} | {stored[d] for d in dtypes & set(stored)}
+        if self._network.is_quantised:
+            precisions.add("int8")
         return max(self._tolerance(precision) for precision in precisions)
 
     def _tolerance(self, precision: str) -> float:
         least = TOLERANCE.get(precision, TOLERANCE["bf16"])
-        if precision not in ("fp16", "bf16"):
+        if precision == "fp32":
             return least
         if precision not in self._rounding_errors:
             self._rounding_errors[precision] = self._rounding_error(precision)
@@ -154,15 +151,3 @@ class Reference:
         slow = ReferenceEngine()
         oracles += [(unit, slow) for unit in slow.units(self._platform.devices)[:1]]
         return oracles
-
-
-def rounded(tensor: Tensor, precision: str) -> Tensor:
-    """A float32 tensor rounded to ``fp16`` or ``bf16`` and back; others as they are."""
-    if tensor.dtype != np.float32:
-        return tensor
-    if precision == "fp16":
-        with np.errstate(over="ignore"):  # infinity is what the coarse type makes of it, too
-            return tensor.astype(np.float16).astype(np.float32)
-    import ml_dtypes
-
-    return tensor.astype(ml_dtypes.bfloat16).astype(np.float32)

@@ -41,7 +41,7 @@ from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
 from counterpoint.tuning.stream_meter import StreamedPlan, StreamMeter
 from counterpoint.tuning.streams import plan_stream
-from counterpoint.tuning.tune import check_runnable, chosen_units, is_coarser
+from counterpoint.tuning.tune import Accept, check_runnable, chosen_units, is_coarser
 from counterpoint.tuning.verification import Verification, compare
 
 BATCHES = (1, 4, 16, 64)
@@ -123,6 +123,7 @@ def tune_throughput(
     progress: Progress | None = None,
     settings: SamplingSettings | None = None,
     compare_installed: bool = True,
+    accept: Accept | None = None,
 ) -> ThroughputResult:
     """Finds the plan with the most images a second.
 
@@ -142,6 +143,7 @@ def tune_throughput(
         settings: When a measurement of a layer is good enough.
         compare_installed: Also time the engines' own throughput modes, in their default precision
             where units may compute in less than the network's own.
+        accept: What else a plan has to do to win; ``None``: nothing.
 
     Raises:
         UserInputError: No plan exists: a layer that no unit runs, an unknown unit, or a limit that
@@ -150,7 +152,9 @@ def tune_throughput(
         StoreError: The store cannot be used.
     """
     begin = time.perf_counter_ns()
-    units = chosen_units(network, platform.units, precisions, side_by_side=True)
+    units = chosen_units(
+        network, platform.units, precisions, side_by_side=True, software=platform.named
+    )
     check_runnable(network, units, engines)
     real = list(frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)])
     tuner = _Tuner(
@@ -166,6 +170,7 @@ def tune_throughput(
         max_latency_ns=max_latency_ns,
         progress=progress or Silence(),
         settings=settings,
+        accept=accept,
         modes=InstalledModes(
             engines if compare_installed else {}, any_precision=is_coarser(precisions)
         ),
@@ -191,6 +196,7 @@ class _Tuner:
     max_latency_ns: int | None
     progress: Progress
     settings: SamplingSettings | None
+    accept: Accept | None
     modes: InstalledModes
     streamed: list[StreamedPlan] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
@@ -356,7 +362,7 @@ class _Tuner:
             if alike and streamed.image_ns > CLOSE_BATCH * alike[0].image_ns:
                 continue
             verification = self._verify(streamed)
-            if verification.passed:
+            if verification.passed and self._accepted(streamed):
                 verified.append((streamed, verification))
         if not verified:
             raise EngineError(
@@ -395,6 +401,12 @@ class _Tuner:
             rejected=(*self.rejected, *self.modes.rejected),
             time_spent_ns=time.perf_counter_ns() - begin_ns,
         )
+
+    def _accepted(self, streamed: StreamedPlan) -> bool:
+        reason = self.accept and self.accept(streamed.network, streamed.plan)
+        if reason:
+            self.rejected.append(f"{streamed.title}: {reason}")
+        return not reason
 
     def _within_limit(self, ranked: Sequence[StreamedPlan]) -> list[StreamedPlan]:
         limit_ns = self.max_latency_ns or 0

@@ -10,7 +10,7 @@ candidates and the fastest single units run in turn on the clock; a mixed plan h
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from counterpoint.costs.objective import Objective
@@ -21,7 +21,7 @@ from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, Samples, SamplingSettings
 from counterpoint.network.graph import Network
 from counterpoint.planning.latency import plan_latency
-from counterpoint.planning.restriction import Fixed
+from counterpoint.planning.restriction import Fixed, named_units
 from counterpoint.planning.result import PlanResult, Status
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
@@ -33,6 +33,7 @@ from counterpoint.tuning.contenders import (
     plan_contender,
 )
 from counterpoint.tuning.correction import corrected
+from counterpoint.tuning.first_look import worth_profiling
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.planned import cpu_parts
 from counterpoint.tuning.profiler import Profiler
@@ -74,6 +75,11 @@ MAX_COMPARISONS = 2
 """Where they do not agree, the finalists' segments are measured and compared again so often."""
 
 
+Accept = Callable[[Network, Plan], str | None]
+"""Asked of a plan that may win, and of the network that it is for: why it may not, in words;
+``None``: it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class TuneResult:
     """What tuning found.
@@ -109,6 +115,7 @@ def chosen_units(
     precisions: Sequence[str] | None,
     *,
     side_by_side: bool = False,
+    software: bool = False,
 ) -> tuple[ComputeUnit, ...]:
     """The units worth measuring.
 
@@ -117,6 +124,7 @@ def chosen_units(
         units: Those of the platform.
         precisions: Which to take; ``None`` for the network's own (no loss of accuracy).
         side_by_side: Also those that differ from others only where several lanes run at once.
+        software: Also software devices where there are others: somebody asked for them.
 
     Raises:
         UserInputError: No unit is left.
@@ -137,7 +145,8 @@ def chosen_units(
         raise UserInputError(
             f"no unit computes {network.name} in {', '.join(wanted)}; this machine has {have}"
         )
-    return found
+    hardware = tuple(unit for unit in found if not unit.devices[0].is_software)
+    return found if software or not hardware else hardware
 
 
 def is_coarser(precisions: Sequence[str] | None) -> bool:
@@ -157,6 +166,7 @@ def tune(
     progress: Progress | None = None,
     settings: SamplingSettings | None = None,
     compare_installed: bool = True,
+    accept: Accept | None = None,
 ) -> TuneResult:
     """Finds the plan of least latency for one frame.
 
@@ -171,6 +181,7 @@ def tune(
         progress: Told how far it is.
         settings: When a measurement is good enough.
         compare_installed: Also time the engines' own defaults beside the result.
+        accept: What else a plan has to do to win; ``None``: nothing.
 
     Raises:
         UserInputError: No plan exists: a layer that no unit runs, or an unknown unit.
@@ -186,9 +197,14 @@ def tune(
         frames=frames,
         progress=progress or Silence(),
         settings=settings,
+        accept=accept,
     )
-    units = chosen_units(network, platform.units, precisions)
+    asked = named_units(fixed)
+    software = platform.named or any(platform.unit(name).devices[0].is_software for name in asked)
+    units = chosen_units(network, platform.units, precisions, software=software)
     check_runnable(network, units, engines)
+    units, hopeless = worth_profiling(tuner.profiler, units, fixed)
+    tuner.rejected += hopeless
     table = tuner.profiler.table(units)
     tuner.measure_singles(table, fixed)
     table = tuner.refine(table, fixed)
@@ -229,8 +245,10 @@ class _Tuner:
         frames: Sequence[Mapping[str, Tensor]] | None,
         progress: Progress,
         settings: SamplingSettings | None,
+        accept: Accept | None,
     ) -> None:
         self.network = network
+        self.accept = accept
         self.platform = platform
         self.engines = engines
         self.progress = progress
@@ -337,7 +355,7 @@ class _Tuner:
             near = candidate.latency_ns <= limit_ns and len(alike) < FINALISTS[alone]
             if near or (alone and not alike):
                 verification = self._verify(candidate)
-                if verification.passed:
+                if verification.passed and self._accepted(candidate):
                     found.append((candidate, verification))
         return found
 
@@ -373,6 +391,12 @@ class _Tuner:
                 else f"{candidate.label} returns values that are not finite"
             )
         return verification
+
+    def _accepted(self, candidate: Candidate) -> bool:
+        reason = self.accept and self.accept(self.network, self._plan(candidate))
+        if reason:
+            self.rejected.append(f"{candidate.label}: {reason}")
+        return not reason
 
     def _compare(
         self, finalists: Sequence[Candidate], compare_installed: bool, any_precision: bool

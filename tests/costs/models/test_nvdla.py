@@ -5,13 +5,28 @@ from dataclasses import replace
 
 import pytest
 
-from counterpoint.costs.models.nvdla import NV_FULL, NV_FULL_FP16, NV_SMALL, SHEETS, Nvdla
+from counterpoint.costs.modelled import unit_model
+from counterpoint.costs.models.nvdla import Nvdla
 from counterpoint.costs.models.protocol import Bound, Cost, NetworkModel, layer_costs
 from counterpoint.network.graph import LoopNest
 from counterpoint.network.loading import load
+from counterpoint.planning.choose import Question
+from counterpoint.platform.platform_file import load_platform
+from counterpoint.tuning.platform_plan import plan_for_platform
 from tests.costs.models.layers import conv, layer_of
 from tests.costs.models.nvdla_sheet import ALEXNET, GOOGLENET, RESNET50, Row
 
+
+def shipped(platform: str, unit: int = 0, network: str | None = None) -> Nvdla:
+    file = load_platform(platform)
+    model = unit_model(file, file.units[unit], network)
+    assert isinstance(model, Nvdla)
+    return model
+
+
+SHEETS = {name: shipped("nvdla_sheet", 0, name) for name in ("alexnet", "googlenet", "resnet50")}
+NV_FULL, NV_FULL_FP16 = shipped("nvdla_full"), shipped("nvdla_full", 1)
+NV_SMALL = shipped("nvdla_small")
 SHEET_ROWS = {"alexnet": ALEXNET, "googlenet": GOOGLENET, "resnet50": RESNET50}
 SHEET_MS = {"alexnet": 0.89544, "googlenet": 1.22207, "resnet50": 7.11369}
 ODD_TRAFFIC = {
@@ -92,6 +107,20 @@ def total_ns(costs: Sequence[Cost | str]) -> int:
     return sum(cost.time_ns for cost in costs if isinstance(cost, Cost))
 
 
+def test_the_sheets_settings_are_for_their_network_alone() -> None:
+    assert len({SHEETS[name] for name in SHEETS}) == 3
+    assert shipped("nvdla_sheet", 0, "Alex Net") == SHEETS["alexnet"]
+    assert shipped("nvdla_sheet", 0, "vgg16") == shipped("nvdla_sheet") == NV_FULL == Nvdla()
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_the_sheets_platform_gives_its_figures(name: str) -> None:
+    """Planned as a user would, host and all."""
+    answer = plan_for_platform(load(f"zoo:{name}"), load_platform("nvdla_sheet"), Question())
+    assert answer.planned.value is not None
+    assert answer.planned.value / 1e6 == pytest.approx(SHEET_MS[name], rel=0.05)
+
+
 def test_neighbours_only_save() -> None:
     network = load("zoo:googlenet")
     model = Nvdla()
@@ -147,6 +176,20 @@ def test_a_fused_operator_is_refused_too() -> None:
     answer = NV_FULL.cost(layer_of(conv(16, 16, 8), operators=("Conv", "Sigmoid", "Mul")))
     assert isinstance(answer, str)
     assert "sigmoid" in answer
+
+
+def test_a_sum_by_itself_reads_its_residual() -> None:
+    """As much as it adds where it is one layer with a convolution that memory bounds."""
+    model = Nvdla()
+    nest = conv(64, 256, 56, kernel=1)
+    residual = model.dram_bytes(nest, residual=True) - model.dram_bytes(nest)
+    sum_of = replace(layer_of(kind="Add", operators=("Add", "Relu")), output_items=56 * 56 * 256)
+    cost = model.cost(sum_of)
+    assert isinstance(cost, Cost)
+    assert cost.time_ns == pytest.approx(residual * 1e9 / model.dram_bytes_per_s, abs=1)
+    assert cost.bound is Bound.MEMORY
+    assert model.cost(layer_of(kind="MaxPool")) == Cost(0, None, Bound.OVERHEAD)
+    assert "not known" in str(model.cost(replace(sum_of, output_items=None)))
 
 
 def test_groups_run_one_after_the_other() -> None:

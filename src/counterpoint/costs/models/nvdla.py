@@ -11,7 +11,8 @@ sx the strides, all sizes padded to what the hardware computes on:
     weights    V = C' * ceil(R / sy) * ceil(S / sx) * K, times 16 / 9 under Winograd
     output     Z = rows * columns * ceil16(K), after the pooling that follows
     DRAM       X + V + Z, the smaller of X and V kept in the buffer and the larger read again for
-               each part of it that does not fit; Z once more where a residual is added
+               each part of it that does not fit; Z once more where a residual is added,
+               also where the sum is a layer of its own, as in quantised networks
     cycles     max(MAC, DRAM traffic / bandwidth)
 
 The sheet's assumptions hold here too: pooling, scaling, activation and element-wise operators run
@@ -21,18 +22,18 @@ compiler cannot run is refused, after ``nvdla/sw``, ``CompilerFeatures.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from counterpoint.costs.models.nvdla_fusion import Fused, fused_layers
 from counterpoint.costs.models.nvdla_operators import Precision, nvdla_refusal
-from counterpoint.costs.models.protocol import Bound, Cost, energy_pj
+from counterpoint.costs.models.protocol import FLOAT32_BYTES, Bound, Cost, energy_pj
 from counterpoint.network.graph import Layer, LoopNest, Network
 
 _ATOM = 16
 _KERNELS_AT_ONCE = 32
 _WINOGRAD_SPEED = 2.25
+_SUMS = frozenset({"Add", "Sum", "QLinearAdd"})
 _ITEM_BYTES = {"int8": 1, "int16": 2, "fp16": 2}
 
 
@@ -92,6 +93,19 @@ class Nvdla:
         """
         return tuple(self._cost(fused) for fused in fused_layers(network, self._refusal))
 
+    def at_best(self, layer: Layer) -> Cost | None:
+        """See :class:`BestCase`: all multipliers busy, each tensor moved once."""
+        if layer.input_items is None or layer.output_items is None:
+            return None
+        item = _ITEM_BYTES[self.precision]
+        weights = layer.weight_bytes if layer.quantised else layer.weight_bytes // FLOAT32_BYTES
+        moved = (layer.input_items + layer.output_items + weights) * item
+        mac_ns = layer.macs / self.mac_count * 1e3 / self.clock_mhz
+        dram_ns = moved * 1e9 / self.dram_bytes_per_s
+        time_ns = round(max(mac_ns, dram_ns))
+        bound = Bound.COMPUTE if mac_ns >= dram_ns else Bound.MEMORY
+        return Cost(time_ns, energy_pj(time_ns, self.power_mw), bound)
+
     def mac_cycles(self, nest: LoopNest) -> float:
         """Cycles of the multipliers, all groups, one image."""
         height, width = (
@@ -147,13 +161,25 @@ class Nvdla:
         if reason is not None:
             return reason
         if nest is None:
-            return Cost(0, energy_pj(0, self.power_mw), Bound.OVERHEAD)
+            return self._beside(layer)
         mac_ns = self.mac_cycles(nest) * 1e3 / self.clock_mhz
-        residual = "Add" in layer.operators[1:] or "Sum" in layer.operators[1:]
+        residual = not _SUMS.isdisjoint(layer.operators[1:])
         moved = self.dram_bytes(nest, fused.output_pixels, residual=residual)
         dram_ns = moved * 1e9 / self.dram_bytes_per_s
         time_ns = round(max(mac_ns, dram_ns) * nest.batch * fused.share)
         bound = Bound.COMPUTE if mac_ns >= dram_ns else Bound.MEMORY
+        return Cost(time_ns, energy_pj(time_ns, self.power_mw), bound)
+
+    def _beside(self, layer: Layer) -> Cost | str:
+        """A layer without multiplications runs with the convolution before it, for free but for
+        the residual that a sum reads: Z, as where the two are one layer.
+        """
+        time_ns, bound = 0, Bound.OVERHEAD
+        if not _SUMS.isdisjoint(layer.operators):
+            if layer.output_items is None:
+                return f"the shapes of layer {layer.name} are not known"
+            moved = layer.output_items * _ITEM_BYTES[self.precision]
+            time_ns, bound = round(moved * 1e9 / self.dram_bytes_per_s), Bound.MEMORY
         return Cost(time_ns, energy_pj(time_ns, self.power_mw), bound)
 
     def _uses_winograd(self, nest: LoopNest) -> bool:
@@ -178,21 +204,3 @@ def _padded(count: int, multiple: int = _ATOM) -> int:
 def _times(kept_bytes: float, room_bytes: float) -> int:
     """How often the other operand is read when this one is kept, part by part."""
     return max(1, ceil(kept_bytes / max(1.0, room_bytes)))
-
-
-SHEETS: Mapping[str, Nvdla] = {
-    "alexnet": Nvdla(fc_batch=16, group_convolution=True),
-    "googlenet": Nvdla(winograd_weights=1.0),
-    "resnet50": Nvdla(kernel_multiple=128),
-}
-"""What each network's sheet computes with: they differ in three details (see the attributes)."""
-
-NV_FULL = Nvdla()
-"""2048 int8 MACs and 512 KB (``nvdla/hw`` spec ``nv_full``); clock and DRAM as in the sheet."""
-
-NV_FULL_FP16 = replace(NV_FULL, mac_count=1024, precision="fp16")
-"""The same in fp16: two int8 multipliers make one."""
-
-NV_SMALL = Nvdla(mac_count=64, buffer_bytes=128 * 1024, winograd=False)
-"""64 int8 MACs and 128 KB, no Winograd (``nvdla/hw`` spec ``nv_small``); clock and DRAM as in the
-sheet: assumed."""

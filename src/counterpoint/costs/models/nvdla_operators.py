@@ -49,6 +49,10 @@ def nvdla_refusal(layer: Layer, precision: Precision, groups: bool) -> str | Non
             return _NEVER[name]
         if name in _FP16_ONLY and precision != "fp16":
             return f"NVDLA's compiler has {_FP16_ONLY[name]} in fp16 only, not in {precision}"
+    if layer.kind in ("QuantizeLinear", "DequantizeLinear"):
+        return "NVDLA converts what it computes; a tensor by itself is converted by the host"
+    if layer.computes_int8 and precision != "int8":
+        return f"the layer is quantised to int8; this unit computes in {precision}"
     if layer.kind in ("GroupConv", "DepthwiseConv") and precision != "fp16" and not groups:
         return f"NVDLA's compiler has group convolution in fp16 only, not in {precision}"
     if layer.kind in ("Conv", "GroupConv", "DepthwiseConv", "Gemm"):

@@ -28,11 +28,14 @@ class Cost:
         time_ns: One run of it inside a larger segment, at least 0.
         energy_pj: Above idle; ``None`` where the model knows no power.
         bound: What takes the time.
+        memory_ns: For how long of it the unit's memory is busy, where units that share the memory
+            have to share its bandwidth; ``None``: the model does not tell.
     """
 
     time_ns: int
     energy_pj: int | None
     bound: Bound
+    memory_ns: int | None = None
 
     def __post_init__(self) -> None:
         if self.time_ns < 0 or (self.energy_pj is not None and self.energy_pj < 0):
@@ -44,6 +47,17 @@ class LayerModel(Protocol):
 
     def cost(self, layer: Layer) -> Cost | str:
         """The cost of one run of the layer; a text is the reason why the unit refuses it."""
+        ...
+
+
+@runtime_checkable
+class BestCase(Protocol):
+    """A model that can tell what a layer would cost at best, refused or not."""
+
+    def at_best(self, layer: Layer) -> Cost | None:
+        """The roofline of the unit: its peak, its memory, nothing else. ``None``: shapes are not
+        known.
+        """
         ...
 
 

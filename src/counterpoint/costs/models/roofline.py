@@ -26,6 +26,9 @@ class Roofline:
         peak_macs_per_s: Multiply-adds in the unit's precision, all cores; above 0.
         bandwidth_bytes_per_s: Of its memory, sustained; above 0.
         item_bytes: Of one item of a tensor there: 4 fp32, 2 fp16, 1 int8.
+        quantised_item_bytes: The same for layers that the network quantises; ``None``: as large as
+            the network has them. ``item_bytes`` where the rate is one of items, because software
+            handles a small one no faster.
         efficiency: Share of the peak by type of layer, above 0 and at most 1. The most specific
             name holds: ``Conv3x3`` (kind and kernel, height first), then ``Conv``.
         default_efficiency: Of types that are not named.
@@ -41,6 +44,7 @@ class Roofline:
     peak_macs_per_s: float
     bandwidth_bytes_per_s: float
     item_bytes: int = 4
+    quantised_item_bytes: int | None = None
     efficiency: Mapping[str, float] = field(default_factory=dict)
     default_efficiency: float = 1.0
     overhead_ns: int = 0
@@ -54,6 +58,8 @@ class Roofline:
             raise ValueError("bandwidth_bytes_per_s must be above 0 and finite")
         if self.item_bytes < 1 or self.overhead_ns < 0 or (self.power_mw or 0) < 0:
             raise ValueError("item_bytes must be at least 1, overhead_ns and power_mw at least 0")
+        if self.quantised_item_bytes is not None and self.quantised_item_bytes < 1:
+            raise ValueError("quantised_item_bytes must be at least 1")
         shares = {**self.efficiency, "default_efficiency": self.default_efficiency}
         for name, share in shares.items():
             if not 0 < share <= 1:
@@ -88,6 +94,12 @@ class Roofline:
         """Inputs, weights and outputs once, in the unit's precision; ``None`` when not known."""
         if layer.input_bytes is None or layer.output_bytes is None:
             return None
+        if layer.quantised and self.quantised_item_bytes is not None:
+            if layer.input_items is None or layer.output_items is None:
+                return None
+            again = 2 * (self.calls(layer) - 1) * layer.output_items
+            items = layer.input_items + layer.output_items + again
+            return items * self.quantised_item_bytes + layer.weight_bytes
         again = 2 * (self.calls(layer) - 1) * layer.output_bytes
         listed = layer.input_bytes + layer.weight_bytes + layer.output_bytes + again
         return listed * item_scale(layer, self.item_bytes)

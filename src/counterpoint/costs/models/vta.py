@@ -45,6 +45,7 @@ class Vta:
         weight_buffer_bytes: For int8 weights.
         accumulator_bytes: For int32 sums.
         output_buffer_bytes: For int8 outputs.
+        uop_buffer_bytes: For micro-ops; the model does not count what loading them takes.
         port_bytes: Moved to or from DRAM in a cycle (64-bit AXI).
         latency_hiding: Loads, computation and stores overlap.
         residual_on: The CPU that adds a residual which the network fuses with a convolution, the
@@ -63,6 +64,7 @@ class Vta:
     weight_buffer_bytes: int = 256 * 1024
     accumulator_bytes: int = 128 * 1024
     output_buffer_bytes: int = 32 * 1024
+    uop_buffer_bytes: int = 32 * 1024
     port_bytes: int = 8
     latency_hiding: bool = True
     residual_on: Roofline | None = None
@@ -70,8 +72,9 @@ class Vta:
 
     def __post_init__(self) -> None:
         room = self.scratchpads
-        sizes = (room.inputs, room.weights, room.sums, room.outputs, self.block, self.port_bytes)
-        if min(sizes) < 1 or min(self.alu_interval, self.alu_operators) < 0:
+        memories = (room.inputs, room.weights, room.sums, room.outputs, self.uop_buffer_bytes)
+        at_least_0 = (self.alu_interval, self.alu_operators)
+        if min(*memories, self.block, self.port_bytes) < 1 or min(at_least_0) < 0:
             raise ValueError("sizes must be at least 1, numbers of the ALU at least 0")
         if not 0 < self.clock_mhz < float("inf") or (self.power_mw or 0) < 0:
             raise ValueError("clock_mhz must be above 0 and finite, power_mw at least 0")
@@ -106,6 +109,30 @@ class Vta:
             energy = None if host_pj is None else energy + host_pj
         return Cost(own_ns + host_ns, energy, bound)
 
+    def at_best(self, layer: Layer) -> Cost | None:
+        """See :class:`BestCase`: GEMM steps with channels filled up to blocks, or for layers
+        without weights a step of the ALU for each input and ``alu_operators`` for each output,
+        against the bytes in int8 over the port's rate.
+        """
+        if layer.input_items is None or layer.output_items is None:
+            return None
+        made = -(-layer.output_items // self.block)
+        cycles = made * self.alu_operators * self.alu_interval
+        if layer.loops is not None:
+            nest = layer.loops
+            taken = -(-(nest.in_channels // nest.groups) // self.block)
+            pixels = nest.batch * nest.output_size[0] * nest.output_size[1]
+            blocks = pixels * -(-nest.out_channels // self.block)
+            cycles += blocks * (nest.kernel[0] * nest.kernel[1] * taken + 1)
+        else:
+            cycles += -(-layer.input_items // self.block) * self.alu_interval
+        weights = layer.weight_bytes if layer.quantised else layer.weight_bytes // FLOAT32_BYTES
+        load = -(-(layer.input_items + weights) // self.port_bytes)
+        store = -(-layer.output_items // self.port_bytes)
+        own_ns = round(max(cycles, load, store) * 1e3 / self.clock_mhz)
+        bound = Bound.COMPUTE if cycles >= max(load, store) else Bound.MEMORY
+        return Cost(own_ns, energy_pj(own_ns, self.power_mw), bound)
+
     def residual_ns(self, layer: Layer) -> int | None:
         """What the CPU does of a layer: it unpacks the convolution's result, adds the residual and
         packs the sum, all at the rate of its other operators. ``None``: shapes not known.
@@ -133,12 +160,13 @@ class Vta:
         room = self.scratchpads.halved() if self.latency_hiding else self.scratchpads
         compute = self.compute_cycles(nest)
         found = (
-            self._cycles(traffic(nest, tile), compute, nest.batch)
+            self.overlapped_cycles(traffic(nest, tile), compute, nest.batch)
             for tile in tiles(nest, self.block, room)
         )
         return min(found, default=None)
 
-    def _cycles(self, moved: Traffic, compute: int, batch: int) -> int:
+    def overlapped_cycles(self, moved: Traffic, compute: int, batch: int) -> int:
+        """Of loads, computation and stores, side by side with latency hiding."""
         load = -(-moved.loaded * batch // self.port_bytes)
         store = -(-moved.stored * batch // self.port_bytes)
         if not self.latency_hiding:
@@ -168,7 +196,18 @@ class Vta:
             )
         if nest.dilation != (1, 1):
             return "VTA's compiler offloads no dilated convolution"
-        return None
+        return _form_refusal(layer) if layer.quantised else None
+
+
+def _form_refusal(layer: Layer) -> str | None:
+    """Why VTA cannot run a convolution of a quantised network in the form that it has there."""
+    if not layer.computes_int8:
+        return "the layer is not quantised; the network gives no int8 form of it"
+    if not _SUMS.isdisjoint(layer.operators):
+        return "a residual is added before the sum is int8, which is all that VTA stores"
+    if not {"QuantizeLinear", "QLinearConv"} & set(layer.operators):
+        return "its result is not int8, which is all that VTA stores"
+    return None
 
 
 def packing_ns_per_item(cpu: Roofline) -> float:

@@ -1,0 +1,1 @@
+"""Neural processors as engines: what they compute, bit by bit, without the hardware."""
