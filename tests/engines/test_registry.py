@@ -55,7 +55,7 @@ def announce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_our_own() -> None:
-    assert list(registry.all_engines()) == ["onnxruntime", "openvino", "reference"]
+    assert list(registry.all_engines()) == ["onnxruntime", "openvino", "ncnn", "reference"]
     assert "reference" not in registry.planning_engines()
 
 

@@ -132,18 +132,18 @@ def test_two_units_that_want_one_device_at_two_steps(path: Path) -> None:
         ("setup_ms = 1\n", "setup_ms = nan\n", "setup_ms = nan"),
         ("bandwidth_bytes_per_s = 1e9", "bandwidth_bytes_per_s = 0", "not above 0"),
         ('target = "gpu"', 'target = "big"', "'big' to itself"),
-        ('target = "gpu"', 'target = "vram"', "links.0: no device computes from memory 'vram'"),
-        ('occupies = ["GPU"]', 'occupies = ["NPU"]', "links.0: there is no device 'NPU'"),
+        ('target = "gpu"', 'target = "vram"', "'links.0': no device computes from memory 'vram'"),
+        ('occupies = ["GPU"]', 'occupies = ["NPU"]', "'links.0': there is no device 'NPU'"),
         ("slower_by_clock = [2, 1]", "slower_by_clock = [2]", "has 1 of 2 steps"),
-        ('["GPU", "CPU.0"]', '["GPU", "NPU"]', "units.1: there is no device 'NPU'"),
+        ('["GPU", "CPU.0"]', '["GPU", "NPU"]', "'units.1': there is no device 'NPU'"),
         ('["GPU", "CPU.0"]', '["NPU", "CPU.0"]', "more than one device of other units"),
-        ('devices = ["GPU"]', 'devices = ["GPU", "CPU.0"]', "units.1: devices compute from diff"),
+        ('devices = ["GPU"]', 'devices = ["GPU", "CPU.0"]', "'units.1': devices compute from diff"),
         ('name = "GPU"', 'name = "CPU.0"', "a GPU is GPU.0 or so"),
         ('engine = "a"\ndevices = ["GPU"]\nprecision = "fp16"',
          'engine = "a"\ndevices = ["CPU.0"]\nprecision = "fp32"', "is there twice"),
         ("clock_mhz = [500, 1000]", "clock_mhz = [1000, 500]", "does not ascend"),
         ("clock_mhz = [500, 1000]", "clock_mhz = [500]", "has 1 of 2 steps"),
-        ('basis = "datasheet own"', "", "devices.0: clock_mhz has no basis"),
+        ('basis = "datasheet own"', "", "'devices.0': clock_mhz has no basis"),
         ('basis = "datasheet own"', 'basis = "datasheet it"', "source 'it', which is not in"),
         ('basis = "datasheet own"', 'basis = "guessed own"', "write 'measured SOURCE'"),
         ("{ entry_ms = \"measured own\" }", '{ entry = "measured own" }', "unknown key 'entry'"),
@@ -156,6 +156,25 @@ def test_two_units_that_want_one_device_at_two_steps(path: Path) -> None:
         ('{ name = "s1", layers', '{ name = "s0", layers', "two stages 's0'"),
         ('{ name = "s1", layers = "#1..#2" }', '{ name = "s1" }', "some stages have layers"),
         ('memory = "big"\n', "", "input_ms or output_ms of a unit that computes from the host's"),
+        ("task_ms = [1.5, \"too large\"]", "task_ms = [1.5, \"\"]", "a refusal has a reason"),
+        ("task_ms = [1.5, \"too large\"]", "task_ms = [1, 2]\nwhole_ms = 99", "contradicts"),
+        ("task_ms = [1.5, \"too large\"]", "task_ms = [1, 2]\nwhole_ms = 0", "contradicts task_ms"),
+        ("task_ms = [1.5, \"too large\"]", "task_ms = [inf, 2]", "task_ms = inf"),
+        ("input_ms = 2", "input_ms = 1e300", "'networks.0.times.0': input_ms = 1e+300"),
+        ("input_ms = 2", "input_ms = " + 4400 * "9", "a number of thousands of digits"),
+        ("input_ms = 2", "overheads = { exit_ms = 1 }", "overheads.exit_ms is unknown"),
+        ("input_ms = 2", "overheads = { entry_ms = -1 }", "overheads.entry_ms = -1"),
+        ('layers = "#0"', 'output_bytes = ' + 4000 * "9", "stages.0': output_bytes = 99"),
+        ("clock_steps = 2", "clock_steps = " + 400 * "9", "is not between 1 and 64"),
+        ("clock_steps = 2", "clock_steps = true", "'devices.0.clock_steps': input should be"),
+        ('memory = "big"', 'memory = "big"\ncores = [1, 1]', "cores: 1 is there twice"),
+        ('memory = "big"', 'memory = "big"\ncores = [-1]', "cores: -1"),
+        ('devices = ["CPU.0"]', 'devices = ["CPU.0", "CPU.0"]', "names one twice"),
+        ('devices = ["CPU.0"]', 'devices = "CPU.0"', "'units.0.devices': input should be a"),
+        ('engine = "a"', 'engine = "a"\nparameters = { x = 1 }', "parameters without a model"),
+        ('[[networks]]', '[[networks]]\nversion = 1', "'networks.0.version' is unknown"),
+        ("[sources]", "odd = 1\n[sources]", "'odd' is unknown"),
+        ('own = "made up for a test"', 'own = ""', "'sources.own' is empty"),
         ("version = 1", "version = 2", "upgrade"),
         ("version = 1", 'version = "1"', "'version'"),
         ('"counterpoint-platform"', '"something"', "no platform file"),
@@ -180,6 +199,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     deep = tmp_path / "deep.toml"
     refusal(deep, "a = " + "[" * 100_000)
     assert "values" in refusal(deep, "a = [" + "1," * 300_000 + "]")
+    assert "values" in refusal(deep, "a" + ".a" * 300_000 + " = 1")
+    assert "dots" in refusal(deep, "a" + ".a" * 2_000 + " = 1")
+    assert "larger than" in refusal(deep, "[" * 5_000_000)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

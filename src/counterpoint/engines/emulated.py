@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from counterpoint.engines.failures import compile_failure, run_failure
+from counterpoint.engines.npu.arithmetic import Arithmetic
 from counterpoint.engines.protocol import (
     CompiledSegment,
     Engine,
@@ -29,17 +30,25 @@ _ONE_THREAD = (("threads", "1"),)
 """Emulated units run side by side on one host: none may take the processors of the others."""
 
 
-def emulated_engines(platform: Platform, base: Engine | None) -> dict[str, EmulatedEngine]:
+def emulated_engines(
+    platform: Platform,
+    base: Engine | None,
+    arithmetic: Mapping[str, Arithmetic] | None = None,
+) -> dict[str, EmulatedEngine]:
     """An engine for each name that the platform's units have.
 
     Args:
         platform: Any machine.
         base: Computes on this host; see :class:`EmulatedEngine`.
+        arithmetic: See :class:`EmulatedEngine`.
     """
     names = dict.fromkeys(unit.engine for unit in platform.units)
     return {
         name: EmulatedEngine(
-            name, [unit for unit in platform.units if unit.engine == name], base=base
+            name,
+            [unit for unit in platform.units if unit.engine == name],
+            base=base,
+            arithmetic=arithmetic,
         )
         for name in names
     }
@@ -48,25 +57,36 @@ def emulated_engines(platform: Platform, base: Engine | None) -> dict[str, Emula
 class EmulatedEngine:
     """Stands in for an engine of another machine.
 
-    Its numbers are the host's: what a unit of another precision would round, it does not.
+    Its numbers are the host's: what a unit of another precision would round, it does not. Units
+    whose arithmetic is known compute as they would there, bit by bit.
 
     Args:
         name: Of the engine that it stands in for.
         units: What that engine offers on its machine.
         base: Computes here, in one thread of the CPU; ``None``: nobody does, and every output is
             zeros, for networks that have no weights.
+        arithmetic: Of units, by their names. Not used without ``base``.
     """
 
-    def __init__(self, name: str, units: Sequence[ComputeUnit], *, base: Engine | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        units: Sequence[ComputeUnit],
+        *,
+        base: Engine | None,
+        arithmetic: Mapping[str, Arithmetic] | None = None,
+    ) -> None:
         self.name = name
         self._units = tuple(units)
         self._base = base
+        self._arithmetic = {} if base is None else dict(arithmetic or {})
 
     def version(self) -> str:
         """What computes in its place."""
         if self._base is None:
             return "emulated, zeros"
-        return f"emulated by {self._base.name} {self._base.version()}"
+        own = {self._arithmetic[u.name].version(): None for u in self._units if self._own(u)}
+        return ", ".join([f"emulated by {self._base.name} {self._base.version()}", *own])
 
     def missing_reason(self) -> str | None:
         """That of the engine underneath."""
@@ -88,6 +108,9 @@ class EmulatedEngine:
         """Why this host cannot compute it. What the unit refuses, the cost table says."""
         if self._base is None:
             return None
+        own = self._own(unit)
+        if own is not None:
+            return own.unsupported_reason(layer)
         return self._base.unsupported_reason(layer, _host_unit(self._base, layer.quantised))
 
     def compile(
@@ -101,12 +124,18 @@ class EmulatedEngine:
         """See :class:`counterpoint.engines.protocol.Engine`. Profiles would be the host's: none."""
         if self._base is None:
             return ZerosSegment(segment)
+        own = self._own(unit)
+        if own is not None:
+            return own.compile(segment, unit)
         host = _host_unit(self._base, any(layer.quantised for layer in segment.layers))
         try:
             compiled = self._base.compile(segment, host, exclusive=exclusive)
         except EngineError as error:
             raise compile_failure(segment, unit, error.__cause__ or error) from error
         return EmulatedSegment(segment, unit, compiled)
+
+    def _own(self, unit: ComputeUnit) -> Arithmetic | None:
+        return self._arithmetic.get(unit.name)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> None:
         """Nobody runs networks by it."""

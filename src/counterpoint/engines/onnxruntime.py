@@ -14,9 +14,19 @@ from typing import Any
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import compile_failure, run_failure, told
 from counterpoint.engines.onnxruntime_binding import BoundTensors, LentOutputs
-from counterpoint.engines.onnxruntime_plugins import plugin_devices
+from counterpoint.engines.onnxruntime_device import DeviceTensors, device_movers
+from counterpoint.engines.onnxruntime_here import absent_lines, providers_here
+from counterpoint.engines.onnxruntime_plugins import plugin_devices, plugin_failures
+from counterpoint.engines.onnxruntime_providers import (
+    NO_DEVICE,
+    provider_named,
+    provider_of,
+    provider_options,
+    provider_units,
+)
 from counterpoint.engines.onnxruntime_throughput import OnnxRuntimeSessions
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.precisions import precision_refusal
+from counterpoint.engines.protocol import Mover, NodeProfile, Tensor
 from counterpoint.engines.sharing import SharedModels
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
@@ -24,30 +34,14 @@ from counterpoint.platform.cpu_groups import default_cpu_group
 from counterpoint.platform.host_description import read_host
 from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 
-PROVIDER_DEVICES: Mapping[str, tuple[DeviceKind, tuple[str, ...]]] = {
-    "CUDAExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
-    "TensorrtExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
-    "NvTensorRTRTXExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
-    "ROCMExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
-    "MIGraphXExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16", "int8")),
-    "DmlExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
-    "WebGpuExecutionProvider": (DeviceKind.GPU, ("fp32", "fp16")),
-    "CoreMLExecutionProvider": (DeviceKind.NPU, ("fp16",)),
-    "QNNExecutionProvider": (DeviceKind.NPU, ("int8", "fp16")),
-    "VitisAIExecutionProvider": (DeviceKind.NPU, ("int8",)),
-    "NnapiExecutionProvider": (DeviceKind.NPU, ("fp16", "int8")),
-}
-"""Providers beside the CPU's and what they compute in. A provider that reports itself and is not
-here is taken for a GPU in fp32."""
-
-NO_DEVICE = frozenset({"AzureExecutionProvider"})
-"""Providers that are no hardware of this machine."""
-
 SINGLE_THREAD = (("threads", "1"),)
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 
 PROFILE_WARMUP_RUNS = 2
+
+Bound = BoundTensors | DeviceTensors
+"""Tensors that a session reads and writes without being told again where they are."""
 
 _SESSIONS = SharedModels()
 
@@ -103,22 +97,15 @@ class OnnxRuntimeEngine:
                         ComputeUnit(self.name, (device,), p, SINGLE_THREAD)
                         for p in ("fp32", "int8")
                     ]
-        for provider in library.get_available_providers():
-            if provider == "CPUExecutionProvider" or provider in NO_DEVICE:
-                continue
-            kind, precisions = PROVIDER_DEVICES.get(provider, (DeviceKind.GPU, ("fp32",)))
+        for provider in providers_here(tuple(library.get_available_providers())).usable:
+            kind = provider_named(provider).kind
             device = Device(f"{kind}.0", kind, description=provider)
-            short = provider.removesuffix("ExecutionProvider")
-            settings = (("provider", short),)
-            units += [ComputeUnit(self.name, (device,), p, settings) for p in precisions]
+            units += provider_units(self.name, provider, device)
         own = {device.name: device for device in devices}
         for (provider, name), (device, _) in plugin_devices(library).items():
             if device.kind is DeviceKind.CPU and name not in own:
                 continue  # plugins know the CPU as a whole only
-            _, precisions = PROVIDER_DEVICES.get(provider, (device.kind, ("fp32",)))
-            settings = (("provider", provider.removesuffix("ExecutionProvider")),)
-            place = (own.get(name, device),)
-            units += [ComputeUnit(self.name, place, p, settings) for p in precisions]
+            units += provider_units(self.name, provider, own.get(name, device))
         return tuple(units)
 
     def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
@@ -126,11 +113,7 @@ class OnnxRuntimeEngine:
         foreign = [op for op in layer.operators if op.rpartition(":")[0] not in DOMAINS]
         if foreign:
             return f"operator {foreign[0]} is in an extension library that is not loaded"
-        if layer.quantised and unit.precision != "int8":
-            return f"the layer is quantised to int8; this unit computes in {unit.precision}"
-        if not layer.quantised and unit.precision == "int8" and layer.macs:
-            return "the layer is not quantised; the network gives no int8 form of it"
-        return None
+        return precision_refusal(layer, unit)
 
     def compile(
         self,
@@ -159,9 +142,21 @@ class OnnxRuntimeEngine:
             )
         else:
             session = _session(library, segment, unit, options)
-        bound = BoundTensors.of(library, segment, unit, session)
+        bound: Bound | None = BoundTensors.of(library, segment, unit, session)
+        bound = bound or DeviceTensors.of(library, segment, unit, session)
         lent = None if bound else LentOutputs.of(library, segment, unit, session)
         return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound, lent=lent)
+
+    def absent(self) -> tuple[str, ...]:
+        """See :class:`counterpoint.engines.protocol.TellsAbsent`."""
+        library = _library()
+        if library is None:
+            return ()
+        return absent_lines(tuple(library.get_available_providers()), plugin_failures(library))
+
+    def movers(self, unit: ComputeUnit) -> tuple[Mover, ...]:
+        """See :class:`counterpoint.engines.protocol.MovesTensors`."""
+        return device_movers(_library(), unit)
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OnnxRuntimeSegment | None:
         """``InferenceSession(path)`` with every provider that is installed, then ``run``.
@@ -216,12 +211,13 @@ def _sessions(library: Any, network: Network, *, count: int, threads: int) -> On
 
 def _session(library: Any, segment: Subnetwork, unit: ComputeUnit, options: Any) -> Any:
     path = str(segment.onnx_path())
-    provider = f"{unit.setting('provider') or 'CPU'}ExecutionProvider"
+    provider = provider_of(unit)
     plugin = plugin_devices(library).get((provider, unit.devices[0].name))
+    how = provider_options(provider, unit)
     try:
         if plugin is None:
-            return library.InferenceSession(path, options, providers=[provider])
-        options.add_provider_for_devices([plugin[1]], {})
+            return library.InferenceSession(path, options, providers=[(provider, how)])
+        options.add_provider_for_devices([plugin[1]], how)
         return library.InferenceSession(path, options)
     except Exception as error:
         raise compile_failure(segment, unit, error) from error
@@ -259,7 +255,7 @@ class OnnxRuntimeSegment:
         session: Any,
         *,
         profiled: bool = False,
-        bound: BoundTensors | None = None,
+        bound: Bound | None = None,
         lent: LentOutputs | None = None,
     ) -> None:
         self._segment = segment

@@ -39,7 +39,7 @@ class BoundTensors:
     ) -> BoundTensors | None:
         """Bound tensors where they pay: small ones of known shape, on the CPU's own provider."""
         sizes = [_bindable_bytes(spec) for spec in (*segment.inputs, *segment.outputs)]
-        if unit.setting("provider") or None in sizes or _passes_on(segment):
+        if unit.setting("provider") or None in sizes or passes_on(segment):
             return None
         total = sum(size for size in sizes if size is not None)
         return cls(library, segment, session) if total <= COPY_BYTES else None
@@ -72,7 +72,7 @@ class LentOutputs:
         cls, library: Any, segment: Subnetwork, unit: ComputeUnit, session: Any
     ) -> LentOutputs | None:
         """Bound outputs where the library takes them: on the CPU's own provider."""
-        if unit.setting("provider") or _passes_on(segment):
+        if unit.setting("provider") or passes_on(segment):
             return None
         if any(_bindable_bytes(spec) is None for spec in (*segment.inputs, *segment.outputs)):
             return None
@@ -91,7 +91,7 @@ class LentOutputs:
         return outputs
 
 
-def _passes_on(segment: Subnetwork) -> bool:
+def passes_on(segment: Subnetwork) -> bool:
     """An output is an input; the library doesn't write such a one where it is bound."""
     made = {spec.name for spec in segment.outputs}
     return any(spec.name in made for spec in segment.inputs)

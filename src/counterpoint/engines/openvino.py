@@ -10,6 +10,7 @@ from typing import Any
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import MAX_REASON_CHARACTERS, compile_failure, run_failure
 from counterpoint.engines.openvino_throughput import OpenVinoQueue
+from counterpoint.engines.precisions import precision_refusal
 from counterpoint.engines.protocol import NodeProfile, Tensor
 from counterpoint.engines.sharing import SharedModels
 from counterpoint.errors import EngineError
@@ -19,6 +20,10 @@ from counterpoint.platform.model import ComputeUnit, Device, DeviceKind
 PRECISION_HINT: Mapping[str, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """Counterpoint's precisions as OpenVINO's INFERENCE_PRECISION_HINT. Layers that the network
 quantises run in int8 under any of them; the rest of an int8 network runs in fp32."""
+
+NPU_PRECISION_HINT = "f16"
+"""The NPU computes what is not int8 in fp16, and its plugin refuses to be asked for f32 (OpenVINO,
+``intel_npu``, options: "Supported values: f16, i8")."""
 
 CAPABILITY: Mapping[str, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 
@@ -89,7 +94,11 @@ class OpenVinoEngine:
 
     def unsupported_reason(self, layer: Layer, unit: ComputeUnit) -> str | None:
         """See :class:`counterpoint.engines.protocol.Engine`."""
+        from counterpoint.network.precision.from_qlinear import QDQ_FORMS
+
         for operator in layer.operators:
+            if operator in QDQ_FORMS:
+                continue
             if operator.startswith(("QLinear", "com.microsoft:QLinear")):
                 return (
                     f"OpenVINO does not read {operator} of this form; "
@@ -97,11 +106,7 @@ class OpenVinoEngine:
                 )
             if ":" in operator and not operator.startswith("com.microsoft:"):
                 return f"operator {operator} is in an extension library that is not loaded"
-        if layer.quantised and unit.precision != "int8":
-            return f"the layer is quantised to int8; this unit computes in {unit.precision}"
-        if not layer.quantised and unit.precision == "int8" and layer.macs:
-            return "the layer is not quantised; the network gives no int8 form of it"
-        return None
+        return precision_refusal(layer, unit)
 
     def compile(
         self,
@@ -213,7 +218,9 @@ def _alike(places: Sequence[Device]) -> list[tuple[Device, int]]:
 
 
 def _compiled(core: Any, segment: Subnetwork, unit: ComputeUnit, profile: bool) -> Any:
-    model = core.read_model(segment.onnx_path())
+    from counterpoint.network.precision.from_qlinear import qdq_onnx_path
+
+    model = core.read_model(qdq_onnx_path(segment))
     return core.compile_model(model, _device_name(unit), _config(unit, profile))
 
 
@@ -228,6 +235,8 @@ def _config(unit: ComputeUnit, profile: bool) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": PRECISION_HINT[unit.precision],
     }
     device = unit.devices[0]
+    if device.kind is DeviceKind.NPU:
+        config["INFERENCE_PRECISION_HINT"] = NPU_PRECISION_HINT
     if device.kind is DeviceKind.CPU:
         count = thread_count(unit)
         if count is not None:

@@ -158,3 +158,51 @@ class Engine(Protocol):
             Each makes a network ready; it raises ``EngineError`` where the engine cannot run it.
         """
         ...
+
+
+@runtime_checkable
+class PreparesSegments(Protocol):
+    """An engine that needs long to make a segment ready the first time: it converts models."""
+
+    def prepare(self, segments: Sequence[Subnetwork]) -> None:
+        """Starts in the background what :meth:`Engine.compile` will need; ``compile`` waits for it.
+
+        Failures are ``compile``'s to raise.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsAbsent(Protocol):
+    """An engine that can say what it could use here and does not find."""
+
+    def absent(self) -> tuple[str, ...]:
+        """One line for each: what, why, and how to get it. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """One way of moving tensors between two memories.
+
+    Attributes:
+        origin: Name of the memory, or device, that is read: ``host``, ``GPU.0``.
+        target: Name of that which is written.
+        host_memory: ``pageable``, or ``pinned`` where the pages are locked.
+        ready: Makes ready to move tensors of so many bytes; each call of what it returns moves one
+            and waits until it is there. Raises ``EngineError`` where there is no room.
+    """
+
+    origin: str
+    target: str
+    host_memory: str
+    ready: Callable[[int], Callable[[], object]]
+
+
+@runtime_checkable
+class MovesTensors(Protocol):
+    """An engine whose transfers to and from a device can be timed by themselves."""
+
+    def movers(self, unit: ComputeUnit) -> tuple[Mover, ...]:
+        """The ways between the host and the unit's device; empty where they are one memory."""
+        ...

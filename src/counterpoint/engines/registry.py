@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 
+from counterpoint.engines.ncnn import NcnnEngine
 from counterpoint.engines.onnxruntime import OnnxRuntimeEngine
 from counterpoint.engines.openvino import OpenVinoEngine
-from counterpoint.engines.protocol import Engine
+from counterpoint.engines.protocol import Engine, TellsAbsent
 from counterpoint.engines.reference import ReferenceEngine
 from counterpoint.errors import EngineError
 from counterpoint.platform.model import Device, Platform
@@ -26,7 +27,8 @@ def all_engines() -> Mapping[str, Engine]:
         EngineError: An announced engine cannot be loaded, or takes a name that is taken.
     """
     engines: dict[str, Engine] = {
-        engine.name: engine for engine in (OnnxRuntimeEngine(), OpenVinoEngine(), ReferenceEngine())
+        engine.name: engine
+        for engine in (OnnxRuntimeEngine(), OpenVinoEngine(), NcnnEngine(), ReferenceEngine())
     }
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         try:
@@ -51,6 +53,12 @@ def planning_engines() -> Mapping[str, Engine]:
         for name, engine in all_engines().items()
         if name != ReferenceEngine.name and engine.missing_reason() is None
     }
+
+
+def what_is_absent() -> tuple[str, ...]:
+    """What the engines could use on this machine and do not find, a line each."""
+    tell = [engine for engine in all_engines().values() if isinstance(engine, TellsAbsent)]
+    return tuple(line for engine in tell for line in engine.absent())
 
 
 def with_units(platform: Platform, engines: Mapping[str, Engine]) -> Platform:

@@ -81,7 +81,7 @@ def unit_peaks(
 
 def _batches(unit: ComputeUnit) -> tuple[int, ...]:
     """One image is enough for CPUs; others are done with it so soon that the call counts."""
-    on_cpu = all(device.kind is DeviceKind.CPU for device in unit.devices)
+    on_cpu = all(device.kind is DeviceKind.CPU or device.is_software for device in unit.devices)
     return (1,) if on_cpu else (1, _LARGE_BATCH)
 
 
