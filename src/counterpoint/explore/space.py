@@ -71,6 +71,7 @@ class Space:
             area includes them. Else each core has them whole.
         dram_bytes_per_cycle: Bandwidths to try.
         duplex: The memory reads and writes in the same cycle.
+        line_buffer: Depthwise cores have one; see :class:`Core`.
 
     Raises:
         UserInputError: A value out of range.
@@ -88,6 +89,7 @@ class Space:
     buffers_shared: bool = True
     dram_bytes_per_cycle: tuple[int, ...] = (DRAM_BYTES_PER_CYCLE,)
     duplex: bool = False
+    line_buffer: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.budget <= MOST_AREA:
@@ -152,6 +154,7 @@ class Space:
             inputs=inputs,
             feature_buffer_bytes=self.feature_buffer_bytes // share,
             weight_buffer_bytes=self.weight_buffer_bytes // share,
+            line_buffer=self.line_buffer,
         )
 
     def reference(self) -> Design | None:

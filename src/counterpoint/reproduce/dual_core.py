@@ -85,6 +85,9 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
         space=Space(element_step=STEP, kinds=PATTERN), depthwise_apart=True
     ),
     "each core has whole buffers": Assumption(space=Space(element_step=STEP, buffers_shared=False)),
+    "no line buffer in the depthwise core": Assumption(
+        space=Space(element_step=STEP, line_buffer=False)
+    ),
     "memory reads and writes at once": Assumption(space=Space(element_step=STEP, duplex=True)),
     "memory of 32 B/cycle": Assumption(space=Space(element_step=STEP, dram_bytes_per_cycle=(32,))),
     "memory of 128 B/cycle": Assumption(

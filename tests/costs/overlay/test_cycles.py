@@ -132,6 +132,15 @@ def test_a_depthwise_core_reads_each_row_once(mobilenet: LayerShapes) -> None:
         assert layer.load <= blocks * tall * wide + weights
 
 
+def test_without_a_line_buffer_it_reads_borders_again(mobilenet: LayerShapes) -> None:
+    depthwise = mobilenet.take(np.flatnonzero(mobilenet.kind == LayerKind.DEPTHWISE))
+    p_core = Core(kind=CoreKind.DEPTHWISE, elements=64, inputs=9, feature_buffer_bytes=32768)
+    cores = CoreArrays.of([p_core, replace(p_core, line_buffer=False)])
+    streamed, tiled = cycles_table(depthwise, cores).load
+    assert (tiled >= streamed).all()
+    assert tiled.sum() > 1.02 * streamed.sum()
+
+
 def test_groups_are_layers_one_after_the_other() -> None:
     nest = replace(conv(96, 96, 14), groups=3)
     grouped = shapes_of([(layer_of(nest), nest)])

@@ -50,6 +50,8 @@ class Core:
         feature_buffer_bytes: One of two, int8 features.
         weight_buffer_bytes: One of two, int8 weights.
         clock_hz: Of the core and its memory port.
+        line_buffer: Of a depthwise core: its feature buffers can hold single rows, each read once.
+            Without it they hold tiles, whose borders are read again. No matter to other kinds.
 
     Raises:
         UserInputError: A number outside its range, or a buffer too small for any tile.
@@ -61,6 +63,7 @@ class Core:
     feature_buffer_bytes: int = FEATURE_BUFFER_BYTES
     weight_buffer_bytes: int = WEIGHT_BUFFER_BYTES
     clock_hz: int = CLOCK_HZ
+    line_buffer: bool = True
 
     def __post_init__(self) -> None:
         name = f"{self.kind.name.lower()} core"
@@ -151,6 +154,7 @@ class CoreArrays:
     inputs: Ints
     feature_buffer_bytes: Ints
     weight_buffer_bytes: Ints
+    line_buffer: Ints
 
     @classmethod
     def of(cls, cores: Sequence[Core]) -> CoreArrays:
@@ -163,11 +167,12 @@ class CoreArrays:
                     core.inputs,
                     core.feature_buffer_bytes,
                     core.weight_buffer_bytes,
+                    core.line_buffer,
                 )
                 for core in cores
             ],
             dtype=np.int64,
-        ).reshape(len(cores), 5)
+        ).reshape(len(cores), 6)
         return cls(*table.T)
 
     def __len__(self) -> int:

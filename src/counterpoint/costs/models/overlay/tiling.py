@@ -111,9 +111,10 @@ def dense_tiles(shapes: LayerShapes, cores: CoreArrays, dram_bytes: int) -> Tile
 def depthwise_tiles(shapes: LayerShapes, cores: CoreArrays, dram_bytes: int) -> Tiles:
     """Candidates for depthwise layers; arguments as for :func:`dense_tiles`.
 
-    A tile has whole words of channels, as many as are computed side by side. A depthwise core
-    streams single rows where its two feature buffers are a line buffer for them: one half holds the
-    rows of a window, the other those that come, at most a window of the next block of channels.
+    A tile has whole words of channels, as many as are computed side by side. A depthwise core with
+    a line buffer streams single rows where its two feature buffers have room for them: one half
+    holds the rows of a window, the other those that come, at most a window of the next block of
+    channels.
     """
     finer = np.array(_FINER_PLACES, dtype=np.int64).reshape(1, 1, -1)
     words = ceil_div(depthwise_lanes(cores), dram_bytes)
@@ -124,7 +125,7 @@ def depthwise_tiles(shapes: LayerShapes, cores: CoreArrays, dram_bytes: int) -> 
     places = _places(shapes, room, room, finer)
     wide = (shapes.out_width - 1) * shapes.stride_width + shapes.span_width
     line = np.maximum(shapes.span_height, shapes.stride_height) * wide <= room
-    streamed = (cores.kind == CoreKind.DEPTHWISE) & line
+    streamed = (cores.kind == CoreKind.DEPTHWISE) & (cores.line_buffer == 1) & line
     one = np.ones_like(places.rows.count)
     count = np.where(streamed, shapes.out_height, places.rows.count)
     return Tiles(
