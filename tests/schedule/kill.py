@@ -69,6 +69,7 @@ class Case:
     def __init__(self, seed: int, told: Counter[str]) -> None:
         self.random = Random(seed)
         self.told = told
+        self.threads_before = set(threading.enumerate())
         self.network = random_network(self.random)
         self.platform = random_platform(self.random)
         self.plan = random_plan(self.random, self.network, self.platform)
@@ -220,10 +221,9 @@ class Case:
     def check_nothing_is_left(self) -> None:
         for hanging in self.engines.values():
             hanging.release()
-        for thread in threading.enumerate():
-            if thread is not threading.main_thread():
-                thread.join(PATIENCE_S)
-                assert not thread.is_alive(), f"{thread.name} is left"
+        for thread in set(threading.enumerate()) - self.threads_before:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive(), f"{thread.name} is left"
         assert self.replies == Counter(range(self.asked)), "a future is told once"
         everyone: list[FaultyEngine] = [*self.engines.values(), self.arbiter]
         for engine in everyone:
