@@ -4,7 +4,7 @@ tensor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -192,6 +192,25 @@ class CostTable:
         """Time of :meth:`hand_over`; ``None`` when no link joins the two memories."""
         handed = self.hand_over(size_bytes, origin, target)
         return None if handed is None else handed.total_ns
+
+    def refusing_unknown(self, figures: Sequence[Sequence[int | None]], reason: str) -> CostTable:
+        """The table in which a unit refuses every layer for which a figure is not known.
+
+        Args:
+            figures: As :attr:`layer_ns`: a row for each layer, a column for each unit.
+            reason: Of those refusals.
+        """
+        unknown = {
+            (layer, column): reason
+            for layer, row in enumerate(figures)
+            for column, figure in enumerate(row)
+            if figure is None and self.layer_ns[layer][column] is not None
+        }
+        rows = tuple(
+            tuple(None if (layer, column) in unknown else cell for column, cell in enumerate(row))
+            for layer, row in enumerate(self.layer_ns)
+        )
+        return replace(self, layer_ns=rows, refusals={**self.refusals, **unknown})
 
     def with_layer_times(self, times: Mapping[tuple[int, int], int]) -> CostTable:
         """A table in which the cells ``(layer, unit)`` have those times."""

@@ -13,7 +13,7 @@ unit, whose layers run in that unit's calls (:attr:`UnitCosts.variant_of`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from time import perf_counter_ns
@@ -176,14 +176,4 @@ def _known_errors(network: Network, table: CostTable) -> CostTable:
             f"the error of {network.name}'s layers was not measured in these costs: tune it with "
             "--calibration"
         )
-    unknown = {
-        (layer, column): "its error is not known"
-        for layer, row in enumerate(errors)
-        for column, error in enumerate(row)
-        if error is None and table.layer_ns[layer][column] is not None
-    }
-    rows = tuple(
-        tuple(None if (layer, column) in unknown else cell for column, cell in enumerate(row))
-        for layer, row in enumerate(table.layer_ns)
-    )
-    return replace(table, layer_ns=rows, refusals={**table.refusals, **unknown})
+    return table.refusing_unknown(errors, "its error is not known")

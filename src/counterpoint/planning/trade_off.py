@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd
 from typing import Final
@@ -185,17 +185,7 @@ def measured_energy(network: Network, table: CostTable) -> CostTable:
             f"energy of {network.name} was not measured in these costs: plan with the table of a "
             "platform that has a power for its layers (recorded with a power meter, or modelled)"
         )
-    unknown = {
-        (layer, column): "its energy is not known"
-        for layer, row in enumerate(energies)
-        for column, energy_pj in enumerate(row)
-        if energy_pj is None and table.layer_ns[layer][column] is not None
-    }
-    rows = tuple(
-        tuple(None if (layer, column) in unknown else time_ns for column, time_ns in enumerate(row))
-        for layer, row in enumerate(table.layer_ns)
-    )
-    return replace(table, layer_ns=rows, refusals={**table.refusals, **unknown})
+    return table.refusing_unknown(energies, "its energy is not known")
 
 
 def energy_settings(table: CostTable) -> dict[str, Setting]:

@@ -1,8 +1,9 @@
-"""Brings a cost table into agreement with what a clock said of whole segments."""
+"""Brings a cost table into agreement with what a clock, or an engine, said of whole segments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from counterpoint.costs.table import CostTable
 from counterpoint.network.graph import Network
@@ -35,3 +36,14 @@ def corrected(
             share = cell_ns / inside_ns if inside_ns else 1 / len(cells)
             times[layer, column] = round(wanted_ns * share)
     return table.with_layer_times(times)
+
+
+def without_refused(table: CostTable, refused: Segment) -> CostTable:
+    """The table in which the unit of a refused segment no longer runs its layers."""
+    column = table.unit_names.index(refused.unit)
+    rows = [list(row) for row in table.layer_ns]
+    refusals = dict(table.refusals)
+    for layer in refused.layers:
+        rows[layer][column] = None
+        refusals[layer, column] = "the engine refused a segment with it"
+    return replace(table, layer_ns=tuple(tuple(row) for row in rows), refusals=refusals)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from counterpoint.costs.objective import Objective
 from counterpoint.costs.store import Store
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, Tensor
@@ -32,10 +31,10 @@ from counterpoint.tuning.contenders import (
     installed_contenders,
     plan_contender,
 )
-from counterpoint.tuning.correction import corrected
+from counterpoint.tuning.correction import corrected, without_refused
 from counterpoint.tuning.first_look import worth_profiling
 from counterpoint.tuning.frames import ordered, seeded_frame
-from counterpoint.tuning.planned import cpu_parts
+from counterpoint.tuning.planned import plan_of_lanes
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
@@ -288,7 +287,7 @@ class _Tuner:
             known = segments in self.candidates
             refused = None if known else self._refused(segments)
             if refused is not None:
-                table = _without(table, refused)
+                table = without_refused(table, refused)
                 continue
             table = self._corrected(table, self.candidates[segments])
             self.progress.step("1 segment" if len(segments) == 1 else f"{len(segments)} segments")
@@ -473,23 +472,19 @@ class _Tuner:
         samples: Samples | None = None,
     ) -> Plan:
         bound = planned.lower_bound if planned else None
-        used = {self.platform.unit(segment.unit).engine for segment in candidate.segments}
-        return Plan(
-            network_name=self.network.name,
-            network_hash=self.network.content_hash,
-            platform_name=self.platform.name,
-            platform_fingerprint=self.platform.fingerprint,
-            objective=Objective.LATENCY,
+        predicted = plan_of_lanes(
+            self.network,
+            self.platform,
+            self.engines,
             lanes=(Lane(candidate.segments),),
-            frames_in_flight=1,
-            layer_names=tuple(layer.name for layer in self.network.layers),
-            engines={name: self.engines[name].version() for name in sorted(used)},
-            cpu_parts=cpu_parts(self.platform, [segment.unit for segment in candidate.segments]),
             prediction=Prediction(
                 candidate.latency_ns,
                 (candidate.segment_ns,),
                 None if bound is None else min(bound, candidate.latency_ns),
             ),
+        )
+        return replace(
+            predicted,
             measured_latency=None
             if samples is None
             else Measurement(
@@ -497,14 +492,3 @@ class _Tuner:
             ),
             notes=tuple(self.rejected),
         )
-
-
-def _without(table: CostTable, refused: Segment) -> CostTable:
-    """The table in which the unit of a refused segment no longer runs its layers."""
-    column = table.unit_names.index(refused.unit)
-    rows = [list(row) for row in table.layer_ns]
-    refusals = dict(table.refusals)
-    for layer in refused.layers:
-        rows[layer][column] = None
-        refusals[layer, column] = "the engine refused a segment with it"
-    return replace(table, layer_ns=tuple(tuple(row) for row in rows), refusals=refusals)

@@ -155,3 +155,12 @@ def segment_nodes(segment: Subnetwork) -> SegmentNodes:
             )
         )
     return SegmentNodes(tuple(nodes), constants)
+
+
+def handed_over(made: Sequence[Tensor], lent: Sequence[Tensor] | None) -> Sequence[Tensor]:
+    """What a run returns: its results, or the memory lent for them once it holds them."""
+    if lent is None:
+        return made
+    for buffer, tensor in zip(lent, made, strict=True):
+        buffer[...] = tensor
+    return lent

@@ -11,7 +11,7 @@ import numpy as np
 from counterpoint.costs.models.nvdla import Nvdla
 from counterpoint.engines.failures import compile_failure, run_failure
 from counterpoint.engines.npu import nvdla_half, nvdla_integer
-from counterpoint.engines.npu.nodes import Node, SegmentNodes, segment_nodes
+from counterpoint.engines.npu.nodes import Node, SegmentNodes, handed_over, segment_nodes
 from counterpoint.engines.npu.nvdla_half import rounded
 from counterpoint.engines.npu.nvdla_integer import Scaled, converted
 from counterpoint.engines.npu.vta import NOT_QUANTISED
@@ -110,11 +110,7 @@ class NvdlaSegment:
             np.ascontiguousarray(_plain(held[spec.name]), spec.dtype)
             for spec in self._segment.outputs
         ]
-        if outputs is None:
-            return made
-        for buffer, tensor in zip(outputs, made, strict=True):
-            buffer[...] = tensor
-        return outputs
+        return handed_over(made, outputs)
 
     def profile(self) -> NodeProfile | None:
         """The host's times say nothing of NVDLA."""

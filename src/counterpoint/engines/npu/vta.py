@@ -12,7 +12,7 @@ import numpy as np
 
 from counterpoint.costs.models.vta import Vta
 from counterpoint.engines.failures import compile_failure, run_failure
-from counterpoint.engines.npu.nodes import segment_nodes
+from counterpoint.engines.npu.nodes import handed_over, segment_nodes
 from counterpoint.engines.npu.vta_arithmetic import Int8
 from counterpoint.engines.npu.vta_convolution import VtaConvolution, packed, unpacked
 from counterpoint.engines.npu.vta_layers import VtaLayer, vta_layers
@@ -111,11 +111,7 @@ class VtaSegment:
             held[layer.result], counts[layer.result] = ready.run(held[layer.source], machine)
         self.counts = counts
         made = [unpacked(held[spec.name]) for spec in self._segment.outputs]
-        if outputs is None:
-            return made
-        for buffer, tensor in zip(outputs, made, strict=True):
-            buffer[...] = tensor
-        return outputs
+        return handed_over(made, outputs)
 
     def profile(self) -> NodeProfile | None:
         """The host's times say nothing of VTA."""
