@@ -109,10 +109,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("models", nargs="*", default=[f"zoo:{name}" for name in DEFAULT_TEN])
     parser.add_argument("--precision", default=None)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", action="append", help="only units named so, e.g. openvino")
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--store", type=Path, default=None)
     options = parser.parse_args(argv)
-    machine = devices()
+    machine = devices(only=options.device)
     print("; ".join(f"{key} {value}" for key, value in machine.platform.facts.items()))
     print(
         f"{'network':24} {'ours ms':>9} {'ratio':>6} {'p10':>6} {'p90':>6}  "

@@ -1,6 +1,6 @@
 """Tuned throughput against the engines' own throughput modes, interleaved in one run.
 
-    python benchmarks/throughput.py [--precision any] [--json out.json] [MODEL ...]
+    python benchmarks/throughput.py [--precision any] [--device NAME ...] [--json FILE] [MODEL ...]
 
 For each network: tune for throughput with growing batches, which also finds the best batch of each
 engine's own mode: OpenVINO's throughput hint with its optimal number of requests, as its
@@ -139,10 +139,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("models", nargs="*", default=[f"zoo:{name}" for name in DEFAULT_TEN])
     parser.add_argument("--precision", default=None)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", action="append", help="only units named so, e.g. openvino")
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--store", type=Path, default=None)
     options = parser.parse_args(argv)
-    machine = devices(cpu_groups=one_core_each())
+    machine = devices(cpu_groups=one_core_each(), only=options.device)
     print("; ".join(f"{key} {value}" for key, value in machine.platform.facts.items()))
     print(
         f"{'network':18} {'images/s':>9} {'ratio':>6} {'p10':>6} {'p90':>6} {'predict':>7}  "
