@@ -23,21 +23,16 @@ from pathlib import Path
 
 import counterpoint as cp
 from counterpoint.api import Machine, as_planned, devices, one_core_each, precisions_of
+from counterpoint.costs.store import Store
 from counterpoint.errors import CounterpointError
-from counterpoint.measure.sampling import Contender
-from counterpoint.network.batching import with_batch
-from counterpoint.network.graph import Network
 from counterpoint.network.zoo import DEFAULT_TEN
-from counterpoint.tuning.contenders import compare_in_turn
 from counterpoint.tuning.frames import seeded_frame
-from counterpoint.tuning.installed_modes import InstalledModes
 from counterpoint.tuning.progress import Silence
-from counterpoint.tuning.streams import plan_stream
-from counterpoint.tuning.throughput import ThroughputResult
+from counterpoint.tuning.stream_comparison import Stream, compare_streams
+from counterpoint.tuning.stream_meter import StreamMeter
 from counterpoint.tuning.tune import is_coarser
 
 OURS = "counterpoint"
-RUN_NS = 200_000_000
 SAME = 0.98
 """The noise band: two starts of one and the same contender differ by up to 2 % in the median."""
 
@@ -79,58 +74,44 @@ def measure(model: str, machine: Machine, store: Path, options: argparse.Namespa
     network = cp.load(model)
     result = cp.tune_throughput(network, precision=options.precision, machine=machine, store=store)
     plan = result.plan
-    own = as_planned(network, plan)
-    whole = max([plan.batch or 1, *(mode.batch for mode in result.installed)])
-    each_ns = (plan.prediction.interval_ns or 1) / (plan.batch or 1)
-    images = whole * max(2, round(RUN_NS / each_ns / whole))
-    contenders: dict[str, Contender] = {
-        OURS: plan_stream(
-            own,
-            plan,
-            engines=machine.engines,
-            platform=machine.platform,
-            frame=seeded_frame(own.inputs, 1),
-            frames=images // (plan.batch or 1),
-        )
-    }
-    contenders |= _modes(network, machine, result, images, options.precision)
-    comparison = compare_in_turn(
-        network, contenders, rounds=options.rounds, block_ns=1, progress=Silence()
+    batch = plan.batch or 1
+    frame = [seeded_frame(network.inputs, 1)]
+    meter = StreamMeter(network, machine.platform, machine.engines, Store.in_memory(), frame)
+    stream = Stream(
+        OURS,
+        as_planned(network, plan),
+        plan,
+        meter.frame(batch),
+        (plan.prediction.interval_ns or 1) / batch,
     )
+    compared = compare_streams(
+        meter,
+        [stream],
+        result.installed,
+        platform=machine.platform,
+        engines=machine.engines,
+        any_precision=is_coarser(precisions_of(options.precision)),
+        rounds=options.rounds,
+        progress=Silence(),
+    )
+    comparison, images = compared.comparison, compared.images
     other = min((mode.label for mode in result.installed), key=comparison.relative)
     ratio, low, high = comparison.ratio(other, OURS)
     taken_ns = comparison.samples[OURS].median_ns
     return Row(
         network=network.name,
         plan=result.winner,
-        batch=plan.batch or 1,
+        batch=batch,
         other=other,
         images_per_s=images * 1e9 / taken_ns,
         ratio=ratio,
         ratio_p10=low,
         ratio_p90=high,
         predicted_ns=plan.prediction.interval_ns,
-        measured_ns=taken_ns * (plan.batch or 1) // images,
+        measured_ns=taken_ns * batch // images,
         rounds_ns=comparison.rounds,
         images=images,
     )
-
-
-def _modes(
-    network: Network,
-    machine: Machine,
-    result: ThroughputResult,
-    images: int,
-    precision: str | None,
-) -> dict[str, Contender]:
-    modes = InstalledModes(machine.engines, any_precision=is_coarser(precisions_of(precision)))
-    found: dict[str, Contender] = {}
-    for mode in result.installed:
-        batched = network if mode.batch == 1 else with_batch(network, mode.batch)
-        found[mode.label] = modes.contender(
-            mode, batched, seeded_frame(batched.inputs, 1), frames=images // mode.batch
-        )
-    return found
 
 
 def main(argv: Sequence[str]) -> int:

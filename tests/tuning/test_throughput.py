@@ -18,7 +18,7 @@ from counterpoint.network.graph import Network
 from counterpoint.platform.model import Device, DeviceKind, Platform
 from counterpoint.schedule.plan import check_plan
 from counterpoint.schedule.session import Session
-from counterpoint.tuning import stream_meter, throughput
+from counterpoint.tuning import stream_comparison, stream_meter, throughput
 from counterpoint.tuning.throughput import ThroughputResult, tune_throughput
 from counterpoint.tuning.verification import compare
 from tests.tuning.small_network import CHANNELS, EDGE, small_network
@@ -37,7 +37,7 @@ needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores for
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_meter, "STREAM_NS", 5_000_000)
-    monkeypatch.setattr(throughput, "RUN_NS", 2_000_000)
+    monkeypatch.setattr(stream_comparison, "RUN_NS", 2_000_000)
     monkeypatch.setattr(throughput, "COMPARED_ROUNDS", 2)
 
 

@@ -79,11 +79,11 @@ class LabelledFrames:
             UserInputError: There is none, or there is another number of classes.
         """
         check = FrameCheck(network)
-        names = [spec.name for spec in network.inputs]
+        inputs = [spec.name for spec in network.inputs]
         found = []
         for frame in frames:
             arrays = check.inputs(frame) if isinstance(frame, Mapping) else check.only_input(frame)
-            found.append(dict(zip(names, arrays, strict=True)))
+            found.append(dict(zip(inputs, arrays, strict=True)))
         return cls(tuple(found), None if classes is None else tuple(classes), tuple(names))
 
     def only(self, indices: Sequence[int]) -> LabelledFrames:

@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from counterpoint.errors import EngineError
-from counterpoint.measure.sampling import Comparison, Contender
+from counterpoint.measure.sampling import Contender
 from counterpoint.network.graph import Network
-from counterpoint.schedule.plan import Measurement, Plan
+from counterpoint.schedule.plan import Plan
 from counterpoint.tuning.accuracy import Accuracy
 from counterpoint.tuning.budget import AccuracyBudget
 from counterpoint.tuning.contenders import compare_in_turn, installed_contenders, plan_contender
-from counterpoint.tuning.installed_modes import InstalledModes
 from counterpoint.tuning.mixed_precision import Found, PrecisionSearch
 from counterpoint.tuning.mixes import Mix
+from counterpoint.tuning.stream_comparison import Compared, Stream, compare_streams
 from counterpoint.tuning.stream_meter import StreamMeter
-from counterpoint.tuning.streams import plan_stream
-from counterpoint.tuning.throughput import RUN_NS, ThroughputResult, tune_throughput
+from counterpoint.tuning.throughput import ThroughputResult, tune_throughput
 from counterpoint.tuning.tune import TuneResult, tune
 
 FLOATS = ("fp32", "bf16", "fp16")
@@ -47,21 +46,6 @@ class Finalist:
     plan: Plan
     mix: Mix | None
     tuned: TuneResult | ThroughputResult
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Finalists and the engines' own ways, run in turn.
-
-    Attributes:
-        comparison: By label.
-        images: In each run.
-        installed: Labels of the engines' own ways.
-    """
-
-    comparison: Comparison
-    images: int
-    installed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +213,7 @@ class Latency:
 
     def measured(self, plan: Plan, compared: Compared, label: str) -> Plan:
         """See :class:`Goal`."""
-        return replace(plan, measured_latency=_measurement(compared, label, frames=1))
+        return replace(plan, measured_latency=compared.a_frame(label, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,49 +256,35 @@ class Throughput:
         """See :class:`Goal`."""
         base = finalists[0].tuned
         modes = base.installed if isinstance(base, ThroughputResult) else ()
-        batches = [each.plan.batch or 1 for each in finalists] + [mode.batch for mode in modes]
-        whole = max(batches)
-        slowest_ns = max(_interval_ns(each.plan) / (each.plan.batch or 1) for each in finalists)
-        images = whole * max(2, round(RUN_NS / (slowest_ns * whole)))
-        real = search.verification.images.frames
-        contenders: dict[str, Contender] = {}
-        for each in finalists:
-            meter = StreamMeter(each.network, search.platform, search.engines, search.store, real)
-            batch = each.plan.batch or 1
-            contenders[each.label] = plan_stream(
-                meter.at(batch),
-                each.plan,
-                engines=search.engines,
-                platform=search.platform,
-                frame=meter.frame(batch),
-                frames=images // batch,
-            )
-        meter = StreamMeter(search.network, search.platform, search.engines, search.store, real)
-        own = InstalledModes(search.engines if modes else {}, any_precision=False)
-        for mode in modes:
-            contenders[mode.label] = own.contender(
-                mode, meter.at(mode.batch), meter.frame(mode.batch), frames=images // mode.batch
-            )
-        comparison = compare_in_turn(
-            search.network, contenders, rounds=ROUNDS, block_ns=1, progress=search.progress
+        return compare_streams(
+            _meter(search, search.network),
+            [
+                Stream(
+                    each.label,
+                    (meter := _meter(search, each.network)).at(each.plan.batch or 1),
+                    each.plan,
+                    meter.frame(each.plan.batch or 1),
+                    _interval_ns(each.plan) / (each.plan.batch or 1),
+                )
+                for each in finalists
+            ],
+            modes,
+            platform=search.platform,
+            engines=search.engines,
+            any_precision=False,
+            rounds=ROUNDS,
+            progress=search.progress,
         )
-        return Compared(comparison, images, tuple(mode.label for mode in modes))
 
     def measured(self, plan: Plan, compared: Compared, label: str) -> Plan:
         """See :class:`Goal`."""
-        frames = compared.images // (plan.batch or 1)
-        return replace(plan, measured_interval=_measurement(compared, label, frames=frames))
+        return replace(plan, measured_interval=compared.a_frame(label, plan.batch))
 
 
 def _interval_ns(plan: Plan) -> int:
     return plan.measured_interval.median_ns if plan.measured_interval else 1
 
 
-def _measurement(compared: Compared, label: str, *, frames: int) -> Measurement:
-    samples = compared.comparison.samples[label]
-    return Measurement(
-        samples.median_ns // frames,
-        samples.low_ns // frames,
-        samples.high_ns // frames,
-        len(samples.times_ns),
-    )
+def _meter(search: PrecisionSearch, network: Network) -> StreamMeter:
+    real = search.verification.images.frames
+    return StreamMeter(network, search.platform, search.engines, search.store, real)

@@ -23,14 +23,13 @@ from counterpoint.costs.store import Store
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
-from counterpoint.measure.sampling import Comparison, Contender, SamplingSettings
+from counterpoint.measure.sampling import Comparison, SamplingSettings
 from counterpoint.network.graph import Network
 from counterpoint.planning.choose import Question
 from counterpoint.planning.restriction import Fixed
 from counterpoint.planning.result import PlanResult, Status
 from counterpoint.platform.model import ComputeUnit, Platform
-from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
-from counterpoint.tuning.contenders import compare_in_turn
+from counterpoint.schedule.plan import Lane, Plan, Prediction, Segment
 from counterpoint.tuning.correction import corrected
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.in_flight import frames_in_flight, judged_in_virtual_time
@@ -39,8 +38,8 @@ from counterpoint.tuning.planned import plan_of, plan_of_lanes
 from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
+from counterpoint.tuning.stream_comparison import Compared, Stream, compare_streams
 from counterpoint.tuning.stream_meter import StreamedPlan, StreamMeter
-from counterpoint.tuning.streams import plan_stream
 from counterpoint.tuning.tune import Accept, check_runnable, chosen_units, is_coarser
 from counterpoint.tuning.verification import Verification, compare
 
@@ -67,9 +66,6 @@ timed one after the other, and a machine may have changed its speed between them
 
 CLOSE_BATCH = 1.15
 """Of plans that differ in their batch alone, those that took no more than so many times as long."""
-
-RUN_NS = 200_000_000
-"""A run of a finalist takes about so long; a turn has two of them, of which the last counts."""
 
 COMPARED_ROUNDS = 7
 
@@ -157,6 +153,7 @@ def tune_throughput(
     )
     check_runnable(network, units, engines)
     real = list(frames or [seeded_frame(network.inputs, seed) for seed in (1, 2)])
+    any_precision = is_coarser(precisions)
     tuner = _Tuner(
         network=network,
         platform=platform,
@@ -171,9 +168,8 @@ def tune_throughput(
         progress=progress or Silence(),
         settings=settings,
         accept=accept,
-        modes=InstalledModes(
-            engines if compare_installed else {}, any_precision=is_coarser(precisions)
-        ),
+        modes=InstalledModes(engines if compare_installed else {}, any_precision=any_precision),
+        any_precision=any_precision,
     )
     tuner.try_batches(batches or BATCHES, growing=batches is None)
     planned = tuner.mix()
@@ -198,6 +194,7 @@ class _Tuner:
     settings: SamplingSettings | None
     accept: Accept | None
     modes: InstalledModes
+    any_precision: bool
     streamed: list[StreamedPlan] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
@@ -369,15 +366,9 @@ class _Tuner:
                 f"no plan for {self.network.name} runs and computes what the reference does: "
                 + "; ".join(self.rejected)
             )
-        comparison, images = self._compare([plan for plan, _ in verified])
-        winner, verification = min(verified, key=lambda pair: comparison.relative(pair[0].title))
-        samples = comparison.samples[winner.title]
-        per_frame = images // winner.batch
-        measured = Measurement(
-            samples.median_ns // per_frame,
-            samples.low_ns // per_frame,
-            samples.high_ns // per_frame,
-            len(samples.times_ns),
+        compared = self._compare([plan for plan, _ in verified])
+        winner, verification = min(
+            verified, key=lambda pair: compared.comparison.relative(pair[0].title)
         )
         bound = None
         if planned is not None and planned.lower_bound is not None:
@@ -386,7 +377,7 @@ class _Tuner:
         plan = replace(
             winner.plan,
             prediction=replace(winner.plan.prediction, lower_bound=bound),
-            measured_interval=measured,
+            measured_interval=compared.a_frame(winner.title, winner.batch),
             notes=(*self.rejected, *self.modes.rejected),
         )
         return ThroughputResult(
@@ -394,8 +385,8 @@ class _Tuner:
             planned=planned,
             streamed=tuple(ranked),
             installed=tuple(self.modes.best.values()),
-            comparison=comparison,
-            images=images,
+            comparison=compared.comparison,
+            images=compared.images,
             winner=winner.title,
             verification=verification,
             rejected=(*self.rejected, *self.modes.rejected),
@@ -421,39 +412,22 @@ class _Tuner:
             )
         return kept
 
-    def _compare(self, finalists: Sequence[StreamedPlan]) -> tuple[Comparison, int]:
-        """All over the same images: so many that the slowest takes a good turn."""
-        installed = self.modes.best.values()
-        whole = max(*(plan.batch for plan in finalists), *(mode.batch for mode in installed), 1)
-        slowest = max(plan.image_ns for plan in finalists)
-        frames = max(2, round(RUN_NS / (slowest * whole)))
-        images = frames * whole
-        contenders: dict[str, Contender] = {
-            plan.title: plan_stream(
-                plan.network,
-                plan.plan,
-                engines=self.engines,
-                platform=self.platform,
-                frame=self.meter.frame(plan.batch),
-                frames=images // plan.batch,
-            )
-            for plan in finalists
-        }
-        for mode in installed:
-            contenders[mode.label] = self.modes.contender(
-                mode,
-                self.meter.at(mode.batch),
-                self.meter.frame(mode.batch),
-                frames=images // mode.batch,
-            )
-        comparison = compare_in_turn(
-            self.network,
-            contenders,
+    def _compare(self, finalists: Sequence[StreamedPlan]) -> Compared:
+        return compare_streams(
+            self.meter,
+            [
+                Stream(
+                    plan.title, plan.network, plan.plan, self.meter.frame(plan.batch), plan.image_ns
+                )
+                for plan in finalists
+            ],
+            tuple(self.modes.best.values()),
+            platform=self.platform,
+            engines=self.engines,
+            any_precision=self.any_precision,
             rounds=COMPARED_ROUNDS,
-            block_ns=1,
             progress=self.progress,
         )
-        return comparison, images
 
     def _verify(self, streamed: StreamedPlan) -> Verification:
         """Compares the outputs of one frame, image by image, with the reference at one image."""
