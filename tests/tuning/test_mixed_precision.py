@@ -180,6 +180,29 @@ def test_a_tight_budget_takes_fewer_layers() -> None:
     assert any(f"{limit:g} dB is wanted" in line for line in result.plan.notes)
 
 
+def test_more_is_tried_between_what_keeps_the_budget_and_what_breaks_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("counterpoint.tuning.mixed_precision.SWEEP", (0.3, 64.0))
+    monkeypatch.setattr("counterpoint.tuning.mixed_precision.TIGHTEN", 0.3)
+    loose = tuned(search_of(AlteredEngine("quick", slow=30), budget=AccuracyBudget(min_sqnr_db=5)))
+    whole = loose.found.uniform[0].accuracy
+    assert whole is not None
+    budget = AccuracyBudget(min_sqnr_db=(whole.sqnr_db or 0) + 3)
+    layers: dict[int, set[tuple[int, ...]]] = {}
+    for refinements in (0, 3):
+        monkeypatch.setattr("counterpoint.tuning.mixed_precision.REFINEMENTS", refinements)
+        engine = AlteredEngine("quick", slow=30)
+        found = tuned(search_of(engine, budget=budget)).found
+        assert found.best is not None
+        assert found.best.reason is None
+        layers[refinements] = {mix.layers for mix in found.mixes if mix.accuracy is not None}
+    fewest, most = min(map(len, layers[0])), max(map(len, layers[0]))
+    between = layers[3] - layers[0]
+    assert between
+    assert all(fewest <= len(each) <= most for each in between)
+
+
 def test_a_budget_that_no_mix_keeps_leaves_the_network_as_it_is() -> None:
     search = search_of(AlteredEngine("quick", slow=30), budget=AccuracyBudget(min_sqnr_db=90))
     result = tuned(search)

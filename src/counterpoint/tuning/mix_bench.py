@@ -125,7 +125,7 @@ class MixBench:
         noise: float,
         *,
         anywhere: bool = False,
-    ) -> None:
+    ) -> Mix | None:
         """Plans a mix within that noise and times it on the unit, unless it is known.
 
         Args:
@@ -133,23 +133,26 @@ class MixBench:
             unit: Where.
             noise: Over the outputs' power.
             anywhere: The planner may place layers on other units, too.
+
+        Returns:
+            The mix; ``None``: it was known, there is none, or the engine fails on it.
         """
         layers = planner.within(None if anywhere else unit, noise)
         if not layers:
-            return
+            return None
         network, choice = rewritten(self.network, layers, self.ranges, self.scheme)
         if (unit.unit.name, network.content_hash) in self.mixes:
-            return
+            return None
         latency_ns = self._latency_ns(network, unit.unit)
-        if latency_ns is not None:
-            predicted = planner.predicted_noise(unit, layers)
-            mix = Mix(unit.unit.name, layers, network, choice, predicted, latency_ns)
-            self.mixes[mix.key] = mix
+        if latency_ns is None:
+            return None
+        predicted = planner.predicted_noise(unit, layers)
+        mix = Mix(unit.unit.name, layers, network, choice, predicted, latency_ns)
+        self.mixes[mix.key] = mix
+        return mix
 
-    def time_in_turn(self) -> None:
-        """Times the fastest mixes once more, in turn: alone, each met the machine in another mood.
-        Those with every layer in int8 that were planned with are among them.
-        """
+    def fastest(self) -> list[Mix]:
+        """The fastest mixes, and those with every layer in int8 that were planned with."""
         fastest = sorted(self.mixes.values(), key=lambda mix: mix.latency_ns)
         limit_ns = CLOSE * fastest[0].latency_ns
         near = [mix for mix in fastest if mix.latency_ns <= limit_ns][:IN_TURN]
@@ -158,6 +161,10 @@ class MixBench:
             for mix in fastest
             if mix not in near and mix.layers == self.layers and mix.predicted_noise is not None
         ]
+        return near
+
+    def time_in_turn(self, mixes: Sequence[Mix]) -> None:
+        """Times mixes once more, in turn: alone, each met the machine in another mood."""
         contenders = {
             str(number): plan_contender(
                 mix.network,
@@ -166,12 +173,12 @@ class MixBench:
                 self.engines,
                 self.frame,
             )
-            for number, mix in enumerate(near)
+            for number, mix in enumerate(mixes)
         }
         comparison = compare_in_turn(
             self.network, contenders, rounds=ROUNDS, progress=self.progress
         )
-        for number, mix in enumerate(near):
+        for number, mix in enumerate(mixes):
             median_ns = comparison.samples[str(number)].median_ns
             self.mixes[mix.key] = replace(mix, latency_ns=median_ns)
 

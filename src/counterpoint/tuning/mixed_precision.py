@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import sqrt
 
 import numpy as np
 
@@ -52,6 +53,11 @@ RETRIES = 6
 TIGHTEN = 0.5
 """A mix that breaks the budget without making more noise than expected is planned again with so
 much of its noise."""
+
+REFINEMENTS = 3
+NEAR = 1.1
+"""Between a mix that keeps the budget and noisier ones that break it, at most so many more are
+planned, as long as their noises are further apart than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +251,7 @@ class PrecisionSearch:
                 self.progress.step(unit.unit.name)
         bench.try_within(planner, fastest, self.max_noise, anywhere=True)
         self.progress.step("any unit")
-        bench.time_in_turn()
+        bench.time_in_turn(bench.fastest())
         best = self._verified(bench, planner, {unit.unit.name: unit for unit in near})
         ordered_mixes = sorted(bench.mixes.values(), key=lambda mix: mix.latency_ns)
         return Found(tuple(ordered_mixes), best, noises, notes)
@@ -269,13 +275,38 @@ class PrecisionSearch:
             first = min(waiting, key=lambda mix: mix.latency_ns)
             found = self._judged(bench, first)
             self.progress.step(f"{len(found.layers)} layers in int8 on {found.unit}")
-            if found.reason is None:
-                return found
             unit = units.get(found.unit)
+            if found.reason is None:
+                return found if unit is None else self._refined(bench, planner, unit, found)
             if retries and unit is not None:
                 retries -= 1
                 noise = self._tightened(found)
                 bench.try_within(planner, unit, noise)
+
+    def _refined(self, bench: MixBench, planner: MixPlanner, unit: MixedUnit, kept: Mix) -> Mix:
+        """The fastest of that mix and of some on its unit with more noise, if they keep the budget:
+        the budgets of noise that were tried lie far apart.
+        """
+        for _ in range(REFINEMENTS):
+            broken = [  # on that unit, by what was predicted
+                mix.predicted_noise
+                for mix in bench.mixes.values()
+                if mix.unit == kept.unit and mix.reason is not None and mix.predicted_noise
+            ]
+            low = kept.predicted_noise or 0.0
+            high = min((noise for noise in broken if noise > low), default=low)
+            if not low or high <= NEAR * low:
+                break
+            middle = bench.try_within(planner, unit, sqrt(low * high))
+            if middle is None:
+                break
+            judged = self._judged(bench, middle)
+            if judged.reason is None:
+                kept = judged
+        keeping = [mix for mix in bench.mixes.values() if mix.accuracy and mix.reason is None]
+        if len(keeping) > 1:
+            bench.time_in_turn(keeping)
+        return min((bench.mixes[mix.key] for mix in keeping), key=lambda mix: mix.latency_ns)
 
     def _judged(self, bench: MixBench, mix: Mix) -> Mix:
         """The mix with its accuracy on the held-back images."""
