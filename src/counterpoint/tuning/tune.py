@@ -21,17 +21,17 @@ from counterpoint.measure.sampling import Comparison, Contender, Samples, Sampli
 from counterpoint.network.graph import Network
 from counterpoint.planning.latency import plan_latency
 from counterpoint.planning.restriction import Fixed, named_units
-from counterpoint.planning.result import PlanResult, Status
+from counterpoint.planning.result import PlanResult
 from counterpoint.platform.model import ComputeUnit, Platform
-from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction, Segment
+from counterpoint.schedule.plan import Lane, Measurement, Plan, Prediction
 from counterpoint.schedule.session import Session
+from counterpoint.tuning.candidate_search import CandidateSearch
 from counterpoint.tuning.candidates import Candidate, CandidateMeter
 from counterpoint.tuning.contenders import (
     compare_in_turn,
     installed_contenders,
     plan_contender,
 )
-from counterpoint.tuning.correction import corrected, without_refused
 from counterpoint.tuning.first_look import worth_profiling
 from counterpoint.tuning.frames import ordered, seeded_frame
 from counterpoint.tuning.planned import plan_of_lanes
@@ -39,9 +39,6 @@ from counterpoint.tuning.profiler import Profiler
 from counterpoint.tuning.progress import Progress, Silence
 from counterpoint.tuning.reference import Reference
 from counterpoint.tuning.verification import Verification
-
-MAX_ROUNDS = 6
-"""Plan, measure, correct at most so often; seldom more than three are needed."""
 
 WORTH_A_SWITCH = 0.99
 """A mixed plan must take at most this part of the best single unit's time, measured in turn, and
@@ -52,7 +49,7 @@ CLOSE = {True: 2.0, False: 1.15}
 units (``True``) and mixed plans. Measurements out of the store may be from a time when the
 machine was faster or slower by half, so a single unit gets a second chance."""
 
-FINALISTS = {True: 4, False: 2}
+FINALISTS = {True: 4, False: 3}
 """At most so many single units, and so many mixed plans."""
 
 TINY_LAYER_MACS = 1_000_000
@@ -205,8 +202,8 @@ def tune(
     units, hopeless = worth_profiling(tuner.profiler, units, fixed)
     tuner.rejected += hopeless
     table = tuner.profiler.table(units)
-    tuner.measure_singles(table, fixed)
-    table = tuner.refine(table, fixed)
+    tuner.search.measure_singles(table, fixed)
+    table = tuner.search.refine(table, fixed)
     return tuner.decide(
         table,
         fixed,
@@ -258,42 +255,8 @@ class _Tuner:
         inputs = [ordered(network, frame) for frame in self.frames]
         self.reference = Reference(network, platform, engines, inputs)
         self.meter = CandidateMeter(self.profiler, inputs[0])
-        self.candidates: dict[tuple[Segment, ...], Candidate] = {}
         self.rejected: list[str] = []
-
-    def measure_singles(self, table: CostTable, fixed: Fixed | None) -> None:
-        """Times each unit that can run everything (and may, by ``fixed``)."""
-        chosen = [(u,) if isinstance(u, str) else u for u in (fixed or {}).values()]
-        everything = tuple(layer.index for layer in self.network.layers)
-        for column, costs in enumerate(table.units):
-            refused = [table.refusals.get((layer, column)) for layer in everything]
-            if any(reason is not None for reason in refused):
-                first = next(i for i, reason in enumerate(refused) if reason is not None)
-                name = self.network.layers[first].name
-                self.rejected.append(f"{costs.unit.name} refuses {name}: {refused[first]}")
-            elif all(costs.unit.name in several for several in chosen):
-                self._measure((Segment(everything, costs.unit.name),))
-
-    def refine(self, table: CostTable, fixed: Fixed | None) -> CostTable:
-        """Plans, measures the plan's segments and corrects the table until nothing new comes up."""
-        self.progress.begin("planning", MAX_ROUNDS)
-        for _ in range(MAX_ROUNDS):
-            planned = plan_latency(self.network, table, fixed=fixed)
-            if planned.status is Status.INFEASIBLE:
-                raise UserInputError(f"no plan for {self.network.name}: {planned.reason}")
-            segments = tuple(
-                Segment(tuple(layers), unit) for layers, unit in planned.segments or ()
-            )
-            known = segments in self.candidates
-            refused = None if known else self._refused(segments)
-            if refused is not None:
-                table = without_refused(table, refused)
-                continue
-            table = self._corrected(table, self.candidates[segments])
-            self.progress.step("1 segment" if len(segments) == 1 else f"{len(segments)} segments")
-            if known:
-                break
-        return table
+        self.search = CandidateSearch(network, engines, self.meter, progress, self.rejected)
 
     def decide(
         self,
@@ -305,7 +268,7 @@ class _Tuner:
         begin_ns: int,
     ) -> TuneResult:
         """Verifies, compares on the clock, and says which plan it is."""
-        ranked = sorted(self.candidates.values(), key=lambda c: (c.latency_ns, len(c.segments)))
+        ranked = sorted(self.search.found.values(), key=lambda c: (c.latency_ns, len(c.segments)))
         verified = self._finalists(ranked)
         if not verified:
             raise EngineError(
@@ -324,7 +287,7 @@ class _Tuner:
                 # The machine is faster or slower than it was when the segments were measured.
                 verified = [(self.meter.measure(c.segments, again=True), v) for c, v in verified]
         # Under the table that is handed out the winner costs what it took, and the bound is for it.
-        table = self._corrected(table, winner)
+        table = self.search.corrected(table, winner)
         planned = plan_latency(self.network, table, fixed=fixed)
         plan = self._plan(winner, planned, samples)
         return TuneResult(
@@ -357,25 +320,6 @@ class _Tuner:
                 if verification.passed and self._accepted(candidate):
                     found.append((candidate, verification))
         return found
-
-    def _refused(self, segments: tuple[Segment, ...]) -> Segment | None:
-        """Measures a plan; the segment that an engine refused, or ``None``."""
-        try:
-            self._measure(segments)
-        except EngineError as error:
-            self.rejected.append(str(error))
-            names = {layer.name: layer.index for layer in self.network.layers}
-            blamed = names.get(error.layer or "", -1)
-            guilty = (s for s in segments if s.unit == error.unit and blamed in s.layers)
-            return next(guilty, min(segments, key=lambda segment: len(segment.layers)))
-        return None
-
-    def _measure(self, segments: tuple[Segment, ...]) -> None:
-        self.candidates[segments] = self.meter.measure(segments)
-
-    def _corrected(self, table: CostTable, candidate: Candidate) -> CostTable:
-        """The table under which the candidate's segments cost what they were measured to."""
-        return corrected(self.network, table, candidate.segments, candidate.segment_ns)
 
     def _verify(self, candidate: Candidate) -> Verification:
         units = [self.platform.unit(segment.unit) for segment in candidate.segments]
