@@ -5,6 +5,7 @@
     │   ├── ModelFileError        the network's file
     │   ├── PlanFileError         the plan's file, or a plan of another network or machine
     │   ├── PlatformFileError     the platform's file, or one that does not fit the network
+    │   ├── ResultFileError       a bench result's file, or one of another machine or other settings
     │   └── FrameError            an image, a tensor, or preprocessing
     ├── MachineError              this machine: disk, memory, a store that is locked
     │   └── StoreError            the measurement store
@@ -45,6 +46,10 @@ class PlanFileError(UserInputError):
 
 class PlatformFileError(UserInputError):
     """The platform's file is broken, contradicts itself, or does not fit the network."""
+
+
+class ResultFileError(UserInputError):
+    """The file of a bench's result is broken, newer than this version, or belongs elsewhere."""
 
 
 class FrameError(UserInputError):

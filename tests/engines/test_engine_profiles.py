@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from counterpoint.engines.onnxruntime import attribute_events, layer_named
+from counterpoint.engines.onnxruntime_profile import attribute_events, layer_named
 from counterpoint.engines.openvino import layer_behind
 from counterpoint.engines.registry import all_engines
 from counterpoint.network.loading import load

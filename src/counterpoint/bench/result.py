@@ -6,12 +6,23 @@ and an interrupted file is a result with fewer records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from counterpoint.measure.peak import UnitPeak
 from counterpoint.measure.sampling import Samples
+
+MAX_NUMBER = 2**63 - 1
+"""Times, energies and counts fit 64 signed bits."""
+
+_FROM_FILE: Mapping[str, object] = {"extra": "forbid", "strict": True}
+
+
+def _check(name: str, values: Iterable[int | None], least: int = 0) -> None:
+    if any(value is not None and not least <= value <= MAX_NUMBER for value in values):
+        raise ValueError(f"{name} is not between {least} and 2**63 - 1")
 
 
 class Method(StrEnum):
@@ -57,6 +68,8 @@ class Contender:
         platform: Name of the platform: this machine's, or a modelled one's.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     name: str
     method: Method
     precision: str
@@ -76,9 +89,14 @@ class Energy:
             line that says all that is needed to believe the number.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     energy_uj: int
     basis: Basis
     method: str
+
+    def __post_init__(self) -> None:
+        _check("energy_uj", (self.energy_uj,), least=-MAX_NUMBER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +119,8 @@ class Row:
         note: What is unlike the others, e.g. fewer images than asked for and why.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     network: str
     contender: Contender
     metric: Metric
@@ -113,6 +133,13 @@ class Row:
     energy: Energy | None = None
     failure: str | None = None
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        _check("batch", (self.batch,), least=1)
+        _check("images_per_sample", (self.images_per_sample,), least=1)
+        _check("samples_ns", self.samples_ns)
+        _check("rounds_ns", self.rounds_ns)
+        _check("predicted_ns", (self.predicted_ns,))
 
     @property
     def samples(self) -> Samples | None:
@@ -161,10 +188,15 @@ class Part:
         layer_type: ``Conv``, ``depthwise``, ``FC``, ``BatchNorm``, ``pooling``, ...; or empty.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     function: Function
     time_ns: int
     layer: str = ""
     layer_type: str = ""
+
+    def __post_init__(self) -> None:
+        _check("time_ns", (self.time_ns,), least=-MAX_NUMBER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +215,8 @@ class Breakdown:
         variant: What was done to the network first, e.g. ``BatchNorm kept``; empty for nothing.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     network: str
     contender: Contender
     threads: int | None
@@ -190,6 +224,10 @@ class Breakdown:
     parts: tuple[Part, ...]
     instruments: tuple[str, ...]
     variant: str = ""
+
+    def __post_init__(self) -> None:
+        _check("threads", (self.threads,), least=1)
+        _check("whole_ns", (self.whole_ns,))
 
 
 class Bound(StrEnum):
@@ -213,6 +251,8 @@ class RooflinePoint:
         bound: Which of the peaks sets ``roof_ns``, or overhead.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     network: str
     unit: str
     layer: str
@@ -222,6 +262,10 @@ class RooflinePoint:
     time_ns: int
     roof_ns: int
     bound: Bound
+
+    def __post_init__(self) -> None:
+        for name in ("operations", "moved_bytes", "time_ns", "roof_ns"):
+            _check(name, (getattr(self, name),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +281,8 @@ class MachineDescription:
         peaks: Best rate of each unit; empty when not measured.
         copy_bytes_per_s: Of the memory; ``None`` when not measured.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
 
     name: str
     fingerprint: str
@@ -257,9 +303,15 @@ class Control:
         rounds_ns: Of the one and of the other.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
+
     network: str
     contender: Contender
     rounds_ns: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        for rounds in self.rounds_ns:
+            _check("rounds_ns", rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +324,8 @@ class Insight:
         rows: What it was computed from: labels of rows or breakdowns.
         holds: For a published claim, whether it holds here; ``None`` for others.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
 
     name: str
     text: str
@@ -289,6 +343,8 @@ class BenchResult:
         started: Date and time, ISO 8601 with zone.
         rows, controls, breakdowns, points: What was measured. Insights are computed from these.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
 
     machine: MachineDescription
     settings: Mapping[str, str]

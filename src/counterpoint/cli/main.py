@@ -12,16 +12,20 @@ from typing import Annotated
 import typer
 
 from counterpoint import __version__
+from counterpoint.cli.bench import bench
+from counterpoint.cli.breakdown import breakdown
 from counterpoint.cli.convert import convert
 from counterpoint.cli.devices import devices
 from counterpoint.cli.explain import explain
 from counterpoint.cli.explore import explore
 from counterpoint.cli.inspect import inspect
+from counterpoint.cli.loadgen import loadgen
 from counterpoint.cli.output import say
 from counterpoint.cli.pareto import pareto
 from counterpoint.cli.plan import plan
 from counterpoint.cli.platforms import platforms
 from counterpoint.cli.profile import profile
+from counterpoint.cli.report import report
 from counterpoint.cli.reproduce import reproduce
 from counterpoint.cli.run import run
 from counterpoint.cli.simulate import simulate
@@ -73,9 +77,13 @@ for command in (
     pareto,
     simulate,
     explain,
+    bench,
+    breakdown,
     explore,
     convert,
     reproduce,
+    loadgen,
+    report,
 ):
     app.command(command.__name__)(verb(command))
 app.add_typer(platforms, name="platforms")

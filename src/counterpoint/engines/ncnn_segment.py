@@ -5,16 +5,18 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from counterpoint.engines.failures import run_failure
+from counterpoint.engines.middle_runs import mean_over, middle_runs
 from counterpoint.engines.ncnn_check import NO_BATCH
 from counterpoint.engines.ncnn_net import OUT_OF_MEMORY, library
 from counterpoint.engines.ncnn_profile import layer_times
 from counterpoint.engines.pnnx import Converted
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.protocol import NodeProfile, NodeTime, Tensor
 from counterpoint.network.graph import Subnetwork
 from counterpoint.platform.model import ComputeUnit
 
@@ -52,6 +54,8 @@ class NcnnSegment:
         self._inserted = converted.inserted
         self._profiled = profiled
         self._taken: list[list[int]] = []
+        self._calls_ns: list[int] = []
+        self._runs_ns: list[int] = []
 
     def run(
         self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
@@ -63,6 +67,7 @@ class NcnnSegment:
                 if self._net is not None
                 else "it is closed"
             )
+        begin_run = time.perf_counter_ns()
         try:
             with self._net.create_extractor() as extractor:
                 extractor.set_light_mode(not self._profiled)
@@ -71,8 +76,13 @@ class NcnnSegment:
                 for index, (tensor, axis) in enumerate(zip(given, self._batch_axes, strict=True)):
                     self._succeed(extractor.input(f"in{index}", self._mat(tensor, axis)))
                 if self._profiled:
+                    begin = time.perf_counter_ns()
                     self._taken.append(self._times(extractor))
-                return self._outputs(extractor, outputs)
+                    self._calls_ns.append(time.perf_counter_ns() - begin)
+                result = self._outputs(extractor, outputs)
+            if self._profiled:
+                self._runs_ns.append(time.perf_counter_ns() - begin_run)
+            return result
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             raise self._failure(error) from error
 
@@ -117,7 +127,21 @@ class NcnnSegment:
         self._profiled = False
         medians = [round(statistics.median(column)) for column in zip(*self._taken, strict=True)]
         kinds = [layer.type for layer in self._net.layers()]
-        return layer_times(self._segment, kinds, medians, self._inserted)
+        found = layer_times(self._segment, kinds, medians, self._inserted)
+        middle = middle_runs(self._calls_ns)
+        means = [mean_over(column, middle) for column in zip(*self._taken, strict=True)]
+        mean = layer_times(self._segment, kinds, means, self._inserted)
+        if found is None or mean is None:
+            return None
+        nodes = [NodeTime("", "", layer, time_ns) for layer, time_ns in mean.layer_ns.items()]
+        nodes.append(NodeTime("", "Packing", None, mean.overhead_ns))
+        return replace(
+            found,
+            nodes=tuple(nodes),
+            call_ns=mean_over(self._calls_ns, middle),
+            run_ns=mean_over(self._runs_ns, middle),
+            instrument="ncnn's layers, extracted one by one",
+        )
 
     def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
-import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from counterpoint.engines.onnxruntime_binding import BoundTensors, LentOutputs
 from counterpoint.engines.onnxruntime_device import DeviceTensors, device_movers
 from counterpoint.engines.onnxruntime_here import absent_lines, providers_here
 from counterpoint.engines.onnxruntime_plugins import plugin_devices, plugin_failures
+from counterpoint.engines.onnxruntime_profile import attribute_events
 from counterpoint.engines.onnxruntime_providers import (
     NO_DEVICE,
     provider_named,
@@ -38,8 +38,6 @@ SINGLE_THREAD = (("threads", "1"),)
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 
-PROFILE_WARMUP_RUNS = 2
-
 Bound = BoundTensors | DeviceTensors
 """Tensors that a session reads and writes without being told again where they are."""
 
@@ -47,9 +45,6 @@ _SESSIONS = SharedModels()
 
 _PROFILES = itertools.count()
 """Numbers the profiles, so that two of one segment never share a file."""
-
-_KERNEL = "_kernel_time"
-_INSERTED = re.compile(r"^(InsertedPrecisionFreeCast_|InsertedCast_)+")
 
 
 @cache
@@ -145,7 +140,8 @@ class OnnxRuntimeEngine:
         bound: Bound | None = BoundTensors.of(library, segment, unit, session)
         bound = bound or DeviceTensors.of(library, segment, unit, session)
         lent = None if bound else LentOutputs.of(library, segment, unit, session)
-        return OnnxRuntimeSegment(segment, unit, session, profiled=profile, bound=bound, lent=lent)
+        made = ProfiledOnnxRuntimeSegment if profile else OnnxRuntimeSegment
+        return made(segment, unit, session, bound=bound, lent=lent)
 
     def absent(self) -> tuple[str, ...]:
         """See :class:`counterpoint.engines.protocol.TellsAbsent`."""
@@ -254,14 +250,12 @@ class OnnxRuntimeSegment:
         unit: ComputeUnit,
         session: Any,
         *,
-        profiled: bool = False,
         bound: Bound | None = None,
         lent: LentOutputs | None = None,
     ) -> None:
         self._segment = segment
         self._unit = unit
         self._session = session
-        self._profiled = profiled
         self._bound = bound
         self._lent = lent
         self._input_names = tuple(spec.name for spec in segment.inputs)
@@ -288,65 +282,53 @@ class OnnxRuntimeSegment:
             raise run_failure(self._segment, self._unit, error) from error
 
     def profile(self) -> NodeProfile | None:
+        """Not measured."""
+        return None
+
+    def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        if not self._profiled or self._session is None:
+        self._session = self._bound = self._lent = None
+
+
+class ProfiledOnnxRuntimeSegment(OnnxRuntimeSegment):
+    """One whose session writes events to a file, which is gone when they are read."""
+
+    def __init__(
+        self,
+        segment: Subnetwork,
+        unit: ComputeUnit,
+        session: Any,
+        *,
+        bound: Bound | None = None,
+        lent: LentOutputs | None = None,
+    ) -> None:
+        super().__init__(segment, unit, session, bound=bound, lent=lent)
+        self._ended = False
+        self._runs_ns: list[int] = []
+
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        begin = time.perf_counter_ns()
+        result = super().run(inputs, outputs)
+        if not self._ended:
+            self._runs_ns.append(time.perf_counter_ns() - begin)
+        return result
+
+    def profile(self) -> NodeProfile | None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        if self._ended or self._session is None:
             return None
-        self._profiled = False
+        self._ended = True
         path = Path(self._session.end_profiling())
         try:
             events = json.loads(path.read_text())
         finally:
             path.unlink(missing_ok=True)
-        return attribute_events(events, self._segment.layer_of_label())
+        return attribute_events(events, self._segment.layer_of_label(), self._runs_ns)
 
     def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        if self._profiled and self._session is not None:
-            self.profile()
-        self._session = self._bound = self._lent = None
-
-
-def attribute_events(
-    events: Sequence[Mapping[str, Any]], layer_of_label: Mapping[str, int]
-) -> NodeProfile | None:
-    """Per-layer times out of ONNX Runtime's trace events.
-
-    A fused node is called after one of the nodes or tensors that went into it, with a suffix; a
-    reorder that has no such name is charged to the layer before it.
-    """
-    kernels = [event for event in events if event.get("cat") == "Node"]
-    runs = sum(1 for event in events if event.get("name") == "model_run") or 1
-    per_run = len(kernels) // runs
-    if per_run == 0:
-        return None
-    first = min(PROFILE_WARMUP_RUNS, runs - 1)
-    layer_ns: dict[int, int] = {}
-    overhead_ns = 0
-    current: int | None = None
-    for position in range(per_run):
-        event = kernels[position]
-        durations = [
-            kernels[run * per_run + position]["dur"]
-            for run in range(first, runs)
-            if run * per_run + position < len(kernels)
-        ]
-        time_ns = round(statistics.median(durations) * 1000)
-        found = layer_named(str(event["name"]).removesuffix(_KERNEL), layer_of_label)
-        current = current if found is None else found
-        if current is None:
-            overhead_ns += time_ns
-        else:
-            layer_ns[current] = layer_ns.get(current, 0) + time_ns
-    return NodeProfile(layer_ns, overhead_ns)
-
-
-def layer_named(name: str, layer_of_label: Mapping[str, int]) -> int | None:
-    """The layer whose label the name begins with, the longest such; suffixes follow ``_``."""
-    name = _INSERTED.sub("", name)
-    while name:
-        if name in layer_of_label:
-            return layer_of_label[name]
-        name, _, suffix = name.rpartition("_")
-        if not suffix:
-            return None
-    return None
+        self.profile()
+        super().close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -9,9 +11,10 @@ from typing import Any
 
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import MAX_REASON_CHARACTERS, compile_failure, run_failure
+from counterpoint.engines.middle_runs import mean_over, middle_runs
 from counterpoint.engines.openvino_throughput import OpenVinoQueue
 from counterpoint.engines.precisions import precision_refusal
-from counterpoint.engines.protocol import NodeProfile, Tensor
+from counterpoint.engines.protocol import NodeProfile, NodeTime, Tensor
 from counterpoint.engines.sharing import SharedModels
 from counterpoint.errors import EngineError
 from counterpoint.network.graph import Layer, Network, Subnetwork
@@ -131,7 +134,8 @@ class OpenVinoEngine:
                 )
             else:
                 compiled = _compiled(core, segment, unit, profile)
-            return OpenVinoSegment(segment, unit, compiled, profile)
+            made = ProfiledOpenVinoSegment if profile else OpenVinoSegment
+            return made(segment, unit, compiled)
         except Exception as error:
             raise compile_failure(segment, unit, _reason(error)) from error
 
@@ -272,9 +276,7 @@ class OpenVinoSegment:
     bound anew only when that is another array than in the run before.
     """
 
-    def __init__(
-        self, segment: Subnetwork, unit: ComputeUnit, compiled: Any, profiled: bool
-    ) -> None:
+    def __init__(self, segment: Subnetwork, unit: ComputeUnit, compiled: Any) -> None:
         import openvino
 
         self._tensor = openvino.Tensor
@@ -282,8 +284,6 @@ class OpenVinoSegment:
         self._unit = unit
         self._compiled = compiled
         self._request = compiled.create_infer_request()
-        self._profiled = profiled
-        self._runs = 0
         # Ports keep the model's order, and the model file was written in the segment's order.
         self._own_inputs: list[Tensor | None] = [
             self._request.get_input_tensor(index).data if self._is_small(index) else None
@@ -360,27 +360,69 @@ class OpenVinoSegment:
         self._lent = lent is not None
 
     def profile(self) -> NodeProfile | None:
+        """Not measured."""
+        return None
+
+    def close(self) -> None:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        if not self._profiled or self._request is None:
+        self._own_inputs, self._own_outputs = [], None
+        self._bound_inputs, self._bound_outputs, self._large_outputs = [], [], ()
+        self._request = self._compiled = None
+
+
+class ProfiledOpenVinoSegment(OpenVinoSegment):
+    """One whose library keeps the mean time of each node over all runs (``PERF_COUNT``)."""
+
+    def __init__(self, segment: Subnetwork, unit: ComputeUnit, compiled: Any) -> None:
+        super().__init__(segment, unit, compiled)
+        self._calls_ns: list[float] = []
+        self._runs_ns: list[int] = []
+
+    def run(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
+    ) -> Sequence[Tensor]:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        begin = time.perf_counter_ns()
+        result = super().run(inputs, outputs)
+        self._runs_ns.append(time.perf_counter_ns() - begin)
+        self._calls_ns.append(self._request.latency * 1e6)
+        return result
+
+    def profile(self) -> NodeProfile | None:
+        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
+        if not self._runs_ns or self._request is None:
             return None
         labels = self._segment.layer_of_label()
         origin = self._origins(labels)
+        middle = middle_runs(self._calls_ns)
+        call_ns = mean_over(self._calls_ns, middle)
+        # The nodes' means are over all runs, the first and the disturbed ones among them.
+        scale = call_ns / statistics.fmean(self._calls_ns)
         layer_ns: dict[int, int] = {}
         overhead_ns = 0
+        nodes: list[NodeTime] = []
         current: int | None = None
-        for node in self._request.get_profiling_info():
-            time_ns = round(node.real_time.total_seconds() * 1e9)
+        for info in self._request.get_profiling_info():
+            time_ns = round(info.real_time.total_seconds() * 1e9)
             if not time_ns:
                 continue
-            found = origin.get(node.node_name)
+            found = origin.get(info.node_name)
             if found is None:
-                found = layer_behind(node.node_name, labels)
+                found = layer_behind(info.node_name, labels)
             current = current if found is None else found
+            nodes.append(NodeTime(info.node_name, info.node_type, current, round(time_ns * scale)))
             if current is None:
                 overhead_ns += time_ns
             else:
                 layer_ns[current] = layer_ns.get(current, 0) + time_ns
-        return NodeProfile(layer_ns, overhead_ns)
+        return NodeProfile(
+            layer_ns,
+            overhead_ns,
+            tuple(nodes),
+            call_ns=call_ns,
+            run_ns=mean_over(self._runs_ns, middle),
+            instrument="OpenVINO's performance counters",
+        )
 
     def _origins(self, labels: Mapping[str, int]) -> dict[str, int]:
         """Layer of each executed node, from the names that the library says it fused."""
@@ -395,12 +437,6 @@ class OpenVinoSegment:
                     origins[node.get_friendly_name()] = labels[plain]
                     break
         return origins
-
-    def close(self) -> None:
-        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        self._own_inputs, self._own_outputs = [], None
-        self._bound_inputs, self._bound_outputs, self._large_outputs = [], [], ()
-        self._request = self._compiled = None
 
 
 def layer_behind(name: str, layer_of_label: Mapping[str, int]) -> int | None:

@@ -16,16 +16,51 @@ Tensor = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTime:
+    """One node that an engine ran, by the engine's own clock.
+
+    Attributes:
+        name: As the engine calls it.
+        operator: Its type in the engine's words: ``Conv``, ``Reorder``, ``ReorderInput``.
+        layer: Index of its layer in the network; ``None`` where it belongs to none.
+        time_ns: From its start to its end, on the thread that called the engine; median of runs.
+        waiting_ns: Of it, waiting for other threads; ``None`` where the engine does not tell.
+        wake_up_ns: Of it, giving work to other threads; ``None`` where the engine does not tell.
+    """
+
+    name: str
+    operator: str
+    layer: int | None
+    time_ns: int
+    waiting_ns: int | None = None
+    wake_up_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeProfile:
     """Where the time of one run went, by the engine's own clock.
 
     Attributes:
         layer_ns: Time in the nodes of each layer (index in the network), per run.
         overhead_ns: Time in nodes that belong to no layer: reorders of inputs, conversions.
+        nodes: The same node by node, in the order in which they ran; empty where the engine tells
+            no more than layers.
+        call_ns: Time of the engine's whole call by its own clock, without its Python layer;
+            ``None`` where it has no such clock.
+        run_ns: Time of ``run`` while it was profiled, without collecting the profile; ``None``:
+            that of the calls is right.
+        node_cost_ns: What profiling added to each node's own time; ``None`` where it cannot be
+            told.
+        instrument: What told, e.g. ``ONNX Runtime's profile with thread-pool statistics``.
     """
 
     layer_ns: Mapping[int, int]
     overhead_ns: int
+    nodes: tuple[NodeTime, ...] = ()
+    call_ns: int | None = None
+    run_ns: int | None = None
+    node_cost_ns: int | None = None
+    instrument: str = "the engine's profile"
 
 
 @runtime_checkable

@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from counterpoint.errors import CounterpointError, InternalError
 
 Run = Callable[[], object]
 
@@ -20,8 +23,23 @@ Contender = Callable[[], AbstractContextManager[Run]]
 """Makes something ready to run, and gives back what it took when the context ends."""
 
 
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A run of many frames, of which a few are enough to be warm."""
+
+    def warm(self) -> object:
+        """Runs those few. Takes the place of the first run of a turn."""
+
+    def __call__(self) -> object:
+        """Runs all."""
+
+
 LONG_RUN = 4
 """A run that takes so many times as long as a turn should is counted once in its turn."""
+
+REST_WINDOW_S = 0.003
+RESTING = 0.2
+"""A program rests that takes less than this part of one core over such a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +176,10 @@ def interleave(
     block_ns: int = 60_000_000,
     max_runs: int = 50,
     renew_every: int | None = None,
+    rest_ns: int = 0,
     settled: Callable[[Comparison], bool] | None = None,
     report: Callable[[int, int], None] | None = None,
+    failed: Callable[[str, Exception], None] | None = None,
 ) -> Comparison:
     """Times contenders in turn.
 
@@ -171,8 +191,15 @@ def interleave(
         renew_every: Make all ready anew after so many rounds: where threads and memory happened to
             lie the time before costs or brings some per cent. 1: one contender in memory at a
             time. ``None``: make each ready once.
+        rest_ns: Before each turn wait until the program's threads rest, but no longer than this:
+            an engine's threads spin for some time after a run and take cores from the next one.
         settled: Asked after each round whether that is enough.
         report: Called with (rounds done, rounds in all) after each round.
+        failed: Told of a contender that raised; it is out, with what was counted until then, and
+            the others go on. ``None``: the first that raises ends all.
+
+    Raises:
+        CounterpointError: A contender raised, and there is no ``failed``.
     """
     times: dict[str, list[int]] = {name: [] for name in contenders}
     medians: dict[str, list[int]] = {name: [] for name in contenders}
@@ -181,24 +208,36 @@ def interleave(
 
     def so_far() -> Comparison:
         return Comparison(
-            {name: Samples(tuple(values)) for name, values in times.items()},
-            {name: tuple(values) for name, values in medians.items()},
+            {name: Samples(tuple(values)) for name, values in times.items() if values},
+            {name: tuple(values) for name, values in medians.items() if values},
         )
 
-    while done < rounds:
+    while done < rounds and names:
         with ExitStack() as stack:
             ready: dict[str, Run] = {}
             for _ in range(min(renew_every or rounds, rounds - done)):
                 shift = done % len(names)
                 for name in names[shift:] + names[:shift]:
-                    if name not in ready:
-                        ready[name] = stack.enter_context(contenders[name]())
-                    block = _turn(ready[name], block_ns, max_runs)
+                    try:
+                        if name not in ready:
+                            ready[name] = stack.enter_context(contenders[name]())
+                        _rest(rest_ns)
+                        block = _turn(ready[name], block_ns, max_runs)
+                    except (CounterpointError, MemoryError) as error:
+                        if failed is None or isinstance(error, InternalError):
+                            raise
+                        failed(name, error)
+                        names.remove(name)
+                        if ready.pop(name, None) and renew_every == 1:
+                            stack.close()
+                        continue
                     times[name] += block
                     medians[name].append(round(statistics.median(block)))
                     if renew_every == 1:
                         del ready[name]
                         stack.close()
+                if not names:
+                    break
                 done += 1
                 if report:
                     report(done, rounds)
@@ -207,12 +246,25 @@ def interleave(
     return so_far()
 
 
+def _rest(limit_ns: int) -> None:
+    """Waits until the process takes next to no time of any core."""
+    begin = time.perf_counter_ns()
+    while time.perf_counter_ns() - begin < limit_ns:
+        start, used = time.perf_counter_ns(), time.process_time_ns()
+        time.sleep(REST_WINDOW_S)
+        if time.process_time_ns() - used < RESTING * (time.perf_counter_ns() - start):
+            return
+
+
 def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:
     """One contender's counted times. The first runs pay for the caches, and for threads of the
     contender before that still spin; they do not count. Of long runs only the first does not.
     """
     clock = time.perf_counter_ns
-    run()
+    if isinstance(run, WarmsUp):
+        run.warm()
+    else:
+        run()
     start = clock()
     run()
     took_ns = max(1, clock() - start)

@@ -1,0 +1,1 @@
+"""Figures as Plotly takes them, each from plain values."""

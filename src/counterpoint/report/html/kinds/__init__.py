@@ -1,0 +1,1 @@
+"""What each kind of result is as a report: one file a kind."""
