@@ -25,14 +25,14 @@ from pathlib import Path
 
 import counterpoint as cp
 from counterpoint.api import Machine, devices
-from counterpoint.bench.entrants import (
+from counterpoint.bench.matrix.entrants import (
     Entrant,
     Frame,
     installed_one_by_one,
     installed_streamed,
 )
+from counterpoint.bench.matrix.turns import Turns, measured_rows
 from counterpoint.bench.result import Contender, Method, Metric, Row
-from counterpoint.bench.turns import Turns, measured_rows
 from counterpoint.network.graph import Network
 from counterpoint.network.onnx_export import write_model
 from counterpoint.tuning.frames import seeded_frame

@@ -9,7 +9,7 @@
   same networks as the engine fuses them.
 * ``threads``: runtime overhead with one thread and with two.
 
-Everything that is said is computed by ``counterpoint.bench.insights``.
+Everything that is said is computed by ``counterpoint.bench.insights.computed``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from dataclasses import replace
 
 import counterpoint as cp
 from counterpoint.api import Machine, devices
-from counterpoint.bench.breakdown import breakdown_of, contender_of
-from counterpoint.bench.breakdown_sums import by_function, by_type, unattributed_share
-from counterpoint.bench.insights import insights
+from counterpoint.bench.breakdown.measuring import breakdown_of, contender_of
+from counterpoint.bench.breakdown.roofline import node_overheads, roofline_points
+from counterpoint.bench.breakdown.sums import by_function, by_type, unattributed_share
+from counterpoint.bench.breakdown.unfused import BATCHNORM_KEPT, fused, unfused_units
+from counterpoint.bench.insights.computed import insights
 from counterpoint.bench.result import (
     Basis,
     BenchResult,
@@ -33,8 +35,6 @@ from counterpoint.bench.result import (
     RooflinePoint,
     Row,
 )
-from counterpoint.bench.roofline import node_overheads, roofline_points
-from counterpoint.bench.unfused import BATCHNORM_KEPT, fused, unfused_units
 from counterpoint.measure.peak import copy_bandwidth_bytes_per_s, unit_peaks
 from counterpoint.measure.sampling import Comparison, interleave
 from counterpoint.network.batching import with_batch

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from counterpoint.bench.energy import Clock
-from counterpoint.bench.energy_trace import CounterTrace, EnergyTrace, PowerTrace
+from counterpoint.bench.energy.measuring import Clock
+from counterpoint.bench.energy.trace import CounterTrace, EnergyTrace, PowerTrace
 
 
 @dataclass

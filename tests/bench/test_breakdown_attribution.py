@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.bench.attribution import SegmentTimes, complete, merged, segment_parts
+from counterpoint.bench.breakdown.attribution import SegmentTimes, complete, merged, segment_parts
 from counterpoint.bench.result import Function, Part
 from counterpoint.engines.middle_runs import mean_over, middle_runs, midmean
 from counterpoint.engines.protocol import NodeProfile, NodeTime

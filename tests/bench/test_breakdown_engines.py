@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from counterpoint.bench.breakdown import breakdown_of, threads_of
-from counterpoint.bench.breakdown_sums import by_function, by_layer, by_type, unattributed_share
-from counterpoint.bench.instruments import critical_spans, observe
-from counterpoint.bench.layer_types import layer_type, moves_only
+from counterpoint.bench.breakdown.instruments import critical_spans, observe
+from counterpoint.bench.breakdown.layer_types import layer_type, moves_only
+from counterpoint.bench.breakdown.measuring import breakdown_of, threads_of
+from counterpoint.bench.breakdown.sums import by_function, by_layer, by_type, unattributed_share
+from counterpoint.bench.breakdown.thread_samples import ThreadSamples, read_report, sample_thread
+from counterpoint.bench.breakdown.unfused import BATCHNORM_KEPT, fused, unfused_units
 from counterpoint.bench.result import Breakdown, Function, Method
-from counterpoint.bench.thread_samples import ThreadSamples, read_report, sample_thread
-from counterpoint.bench.unfused import BATCHNORM_KEPT, fused, unfused_units
 from counterpoint.engines.onnxruntime_profile import attribute_events
 from counterpoint.engines.protocol import NodeTime
 from counterpoint.engines.registry import planning_engines, with_units

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.bench.energy import (
+from counterpoint.bench.energy.measuring import (
     EnergySettings,
     Idle,
     NoEnergy,
@@ -18,8 +18,8 @@ from counterpoint.bench.energy import (
     measure_idle,
     needed_window_ns,
 )
-from counterpoint.bench.energy_trace import EnergyTrace
-from counterpoint.bench.power_source import Recording
+from counterpoint.bench.energy.source import Recording
+from counterpoint.bench.energy.trace import EnergyTrace
 from counterpoint.bench.result import Basis, Energy
 from counterpoint.errors import EngineError, MachineError
 from tests.bench.simulated_meter import Machine, Meter, counter, sensor
@@ -101,7 +101,7 @@ def test_the_window_bounds_what_sampling_may_err(
     end_ns = machine.now_ns
     machine.wait(3 * interval_ns)
     (trace,) = Meter(machine, interval_ns, sensor).traces()
-    from counterpoint.bench.energy_trace import Window
+    from counterpoint.bench.energy.trace import Window
 
     true_uj = Fraction(load_uw * (end_ns - start_ns), 10**9)
     found_uj = trace.energy_uj(Window(start_ns, end_ns))

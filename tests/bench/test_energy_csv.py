@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterpoint.bench import energy_csv
-from counterpoint.bench.energy_csv import read_meter, sampling_ns
-from counterpoint.bench.energy_trace import CounterTrace, PowerTrace, Window
+from counterpoint.bench.energy import meter_csv
+from counterpoint.bench.energy.meter_csv import read_meter, sampling_ns
+from counterpoint.bench.energy.trace import CounterTrace, PowerTrace, Window
 from counterpoint.errors import UserInputError
 
 SECOND_NS = 10**9
@@ -185,7 +185,7 @@ def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read_meter(tmp_path / "none.csv")
     with pytest.raises(UserInputError, match="cannot read"):
         read_meter(Path("a\0b.csv"))
-    monkeypatch.setattr(energy_csv, "MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr(meter_csv, "MAX_FILE_BYTES", 2**20)
     large = written(tmp_path, "time,p_w\n" + "1,2\n" * 2**18)
     with pytest.raises(UserInputError, match="larger than 1 MiB"):
         read_meter(large)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.bench.energy import Idle, NoEnergy, energy_above_idle_uj, energy_in
-from counterpoint.bench.energy_trace import CounterTrace, PowerTrace, Window, largest_gap_ns
+from counterpoint.bench.energy.measuring import Idle, NoEnergy, energy_above_idle_uj, energy_in
+from counterpoint.bench.energy.trace import CounterTrace, PowerTrace, Window, largest_gap_ns
 
 STEPS_NS = st.lists(st.integers(1, 12), min_size=1, max_size=8)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from counterpoint.bench.insights import FINDINGS, insights
-from counterpoint.bench.insights_machine import layers_that_lose, what_to_change
-from counterpoint.bench.insights_networks import (
+from counterpoint.bench.insights.computed import FINDINGS, insights
+from counterpoint.bench.insights.machine import layers_that_lose, what_to_change
+from counterpoint.bench.insights.networks import (
     batching,
     more_operations_less_time,
     plain_name,
     published_orders,
 )
-from counterpoint.bench.insights_overhead import batchnorm_share, overhead_by_threads
-from counterpoint.bench.insights_prediction import prediction_error
+from counterpoint.bench.insights.overhead import batchnorm_share, overhead_by_threads
+from counterpoint.bench.insights.prediction import prediction_error
 from counterpoint.bench.result import Basis, Bound, Function, Metric
 from tests.bench.records import breakdown, point, result, row
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench import loadgen_sut
-from counterpoint.bench.loadgen import run_loadgen
-from counterpoint.bench.loadgen_log import ACCURACY, DETAIL, SUMMARY
-from counterpoint.bench.loadgen_samples import Samples
-from counterpoint.bench.loadgen_settings import (
+from counterpoint.bench.loadgen import sut
+from counterpoint.bench.loadgen.log import ACCURACY, DETAIL, SUMMARY
+from counterpoint.bench.loadgen.running import run_loadgen
+from counterpoint.bench.loadgen.samples import Samples
+from counterpoint.bench.loadgen.settings import (
     LoadGenSettings,
     Scenario,
     official,
@@ -27,7 +27,7 @@ pytest.importorskip("mlperf_loadgen", reason="MLPerf LoadGen is not installed")
 
 @pytest.fixture(autouse=True)
 def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loadgen_sut, "PROBE_NS", 20_000_000)
+    monkeypatch.setattr(sut, "PROBE_NS", 20_000_000)
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
@@ -131,9 +131,9 @@ def test_a_test_that_is_broken_off_says_why(scenario: str, tmp_path: Path) -> No
     """In a process of its own: LoadGen cannot start again in it."""
     script = f"""
         from pathlib import Path
-        from counterpoint.bench.loadgen import run_loadgen
-        from counterpoint.bench.loadgen_samples import Samples
-        from counterpoint.bench.loadgen_settings import LoadGenSettings, Scenario
+        from counterpoint.bench.loadgen.running import run_loadgen
+        from counterpoint.bench.loadgen.samples import Samples
+        from counterpoint.bench.loadgen.settings import LoadGenSettings, Scenario
         from counterpoint.errors import EngineError, MachineError
         from tests.bench.test_loadgen_parts import FakeSession, image
 

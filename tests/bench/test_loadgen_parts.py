@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.bench import loadgen_sut
-from counterpoint.bench.loadgen_log import ACCURACY, DETAIL, read_answers, read_performance, top_1
-from counterpoint.bench.loadgen_samples import Samples
-from counterpoint.bench.loadgen_search import highest_valid
-from counterpoint.bench.loadgen_settings import Scenario
-from counterpoint.bench.loadgen_sut import SystemUnderTest, best_class, first_output, probe
+from counterpoint.bench.loadgen import sut
+from counterpoint.bench.loadgen.log import ACCURACY, DETAIL, read_answers, read_performance, top_1
+from counterpoint.bench.loadgen.samples import Samples
+from counterpoint.bench.loadgen.search import highest_valid
+from counterpoint.bench.loadgen.settings import Scenario
+from counterpoint.bench.loadgen.sut import SystemUnderTest, best_class, first_output, probe
 from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import EngineError, FrameError, InternalError, MachineError
 
@@ -200,7 +200,7 @@ def test_a_test_that_is_abandoned_ends_after_the_frame_under_way(scenario: Scena
 
 
 def test_a_look_at_the_session_is_positive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loadgen_sut, "PROBE_NS", 20_000_000)
+    monkeypatch.setattr(sut, "PROBE_NS", 20_000_000)
     for scenario in (Scenario.SINGLE_STREAM, Scenario.OFFLINE):
         found = probe(FakeSession(), Samples(3, image, 2), scenario)
         assert found.latency_ns > 0

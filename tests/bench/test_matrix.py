@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from counterpoint.api import devices
-from counterpoint.bench.machine import described
-from counterpoint.bench.matrix import Matrix, ModelledSubject
+from counterpoint.bench.matrix.machine import described
+from counterpoint.bench.matrix.matrix import Matrix, ModelledSubject
+from counterpoint.bench.matrix.settings import FULL, BenchSettings
+from counterpoint.bench.matrix.subject import Site, Subject, TimeLimit
 from counterpoint.bench.result import Basis, BenchResult, Method, Metric, Row
 from counterpoint.bench.result_file import Header, ResultFile, Stage, StoredResult, load_result
-from counterpoint.bench.settings import FULL, BenchSettings
-from counterpoint.bench.subject import Site, Subject, TimeLimit
 from counterpoint.costs.store import Store
 from counterpoint.engines.faulty import FaultyEngine, Injection
 from counterpoint.engines.protocol import Engine

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.bench.order_statistics import median_interval
+from counterpoint.bench.matrix.order_statistics import median_interval
 
 
 def _enclosing(count: int, low: int, high: int) -> float:

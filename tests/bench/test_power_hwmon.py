@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench.power_hwmon import hwmon_source
-from counterpoint.bench.power_source import Quantity, Readings
+from counterpoint.bench.energy.hwmon import hwmon_source
+from counterpoint.bench.energy.source import Quantity, Readings
 from counterpoint.errors import MachineError
 from counterpoint.platform.kernel_files import KernelFiles
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench.energy import Clock, NoEnergy, measure_energy
-from counterpoint.bench.power_meter import MeterClocks, MeterFile
+from counterpoint.bench.energy.measuring import Clock, NoEnergy, measure_energy
+from counterpoint.bench.energy.meter import MeterClocks, MeterFile
 from counterpoint.bench.result import Energy
 from counterpoint.errors import MachineError
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench import power_choice
-from counterpoint.bench.energy import NoEnergy
-from counterpoint.bench.energy_trace import CounterTrace, PowerTrace
-from counterpoint.bench.power_choice import power_source
-from counterpoint.bench.power_meter import MeterFile
-from counterpoint.bench.power_source import Gauge, PolledSource, Quantity, Readings
+from counterpoint.bench.energy import choice
+from counterpoint.bench.energy.choice import power_source
+from counterpoint.bench.energy.measuring import NoEnergy
+from counterpoint.bench.energy.meter import MeterFile
+from counterpoint.bench.energy.source import Gauge, PolledSource, Quantity, Readings
+from counterpoint.bench.energy.trace import CounterTrace, PowerTrace
 from counterpoint.errors import MachineError, UserInputError
 
 
@@ -67,8 +67,8 @@ def test_sources_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UserInputError, match="no energy source 'rapl': auto, zeus, hwmon, off or"):
         power_source("rapl")
     assert power_source("off") == NoEnergy("energy is not asked for")
-    monkeypatch.setattr(power_choice, "zeus_source", lambda **_: "no counter")
-    monkeypatch.setattr(power_choice, "hwmon_source", lambda **_: None)
+    monkeypatch.setattr(choice, "zeus_source", lambda **_: "no counter")
+    monkeypatch.setattr(choice, "hwmon_source", lambda **_: None)
     found = power_source("auto")
     assert isinstance(found, NoEnergy)
     assert found.reason.startswith(
@@ -76,8 +76,8 @@ def test_sources_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert "--modelled-energy" in found.reason
     hwmon = PolledSource("hwmon", ())
-    monkeypatch.setattr(power_choice, "hwmon_source", lambda **_: hwmon)
+    monkeypatch.setattr(choice, "hwmon_source", lambda **_: hwmon)
     assert power_source("auto") is hwmon
     zeus = PolledSource("zeus", ())
-    monkeypatch.setattr(power_choice, "zeus_source", lambda **_: zeus)
+    monkeypatch.setattr(choice, "zeus_source", lambda **_: zeus)
     assert power_source("auto") is zeus

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from counterpoint.bench import power_zeus
-from counterpoint.bench.energy_trace import CounterTrace
-from counterpoint.bench.power_source import PolledSource, Quantity, Readings
-from counterpoint.bench.power_zeus import card_gauge, chip_gauges, rapl_gauges, zeus_source
+from counterpoint.bench.energy import zeus
+from counterpoint.bench.energy.source import PolledSource, Quantity, Readings
+from counterpoint.bench.energy.trace import CounterTrace
+from counterpoint.bench.energy.zeus import card_gauge, chip_gauges, rapl_gauges, zeus_source
 
 rapl = pytest.importorskip("zeus.device.cpu.rapl", reason="Zeus is not installed")
 jetson = pytest.importorskip("zeus.device.soc.jetson")
@@ -100,7 +100,7 @@ def test_a_machine_without_counters_says_which_are_missing(
         raise PermissionError("RAPL requires root\nprivileges.")
 
     for find in ("_processors", "_cards", "_systems_on_chip"):
-        monkeypatch.setattr(power_zeus, find, nothing)
+        monkeypatch.setattr(zeus, find, nothing)
     told = "RAPL requires root privileges"
     assert zeus_source() == (
         f"Zeus: RAPL: {told}, NVML or AMD SMI: {told}, Jetson or Apple silicon: {told}"
@@ -113,7 +113,7 @@ def test_a_machine_without_counters_says_which_are_missing(
         raise ZeusGPUInitError("NVML and AMDSMI unavailable.")
 
     for find in ("_processors", "_cards", "_systems_on_chip"):
-        monkeypatch.setattr(power_zeus, find, not_here)
+        monkeypatch.setattr(zeus, find, not_here)
     assert zeus_source() == "Zeus: no RAPL, no NVML or AMD SMI, no Jetson or Apple silicon"
 
 
@@ -122,9 +122,9 @@ def test_what_is_found_is_one_source(monkeypatch: pytest.MonkeyPatch) -> None:
         supports_get_total_energy_consumption=lambda index: True,
         get_total_energy_consumption=lambda index: 1,
     )
-    monkeypatch.setattr(power_zeus, "_processors", lambda: iter(()))
-    monkeypatch.setattr(power_zeus, "_systems_on_chip", lambda: iter(()))
-    monkeypatch.setattr(power_zeus, "_cards", lambda: iter([card_gauge(cards, 0)]))
+    monkeypatch.setattr(zeus, "_processors", lambda: iter(()))
+    monkeypatch.setattr(zeus, "_systems_on_chip", lambda: iter(()))
+    monkeypatch.setattr(zeus, "_cards", lambda: iter([card_gauge(cards, 0)]))
     source = zeus_source(interval_ns=10**9)
     assert isinstance(source, PolledSource)
     assert source.name.startswith("Zeus ")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from counterpoint.bench.layer_types import layer_type
-from counterpoint.bench.node_overhead import node_overhead_ns
+from counterpoint.bench.breakdown.layer_types import layer_type
+from counterpoint.bench.breakdown.node_overhead import node_overhead_ns
+from counterpoint.bench.breakdown.roofline import node_overheads, roofline_points
 from counterpoint.bench.result import Bound, Breakdown, Function, Part
-from counterpoint.bench.roofline import node_overheads, roofline_points
 from counterpoint.engines.registry import planning_engines, with_units
 from counterpoint.measure.peak import UnitPeak
 from counterpoint.network.graph import Layer, Network

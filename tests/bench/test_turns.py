@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from counterpoint.bench.entrants import Entrant, FramesRun
+from counterpoint.bench.matrix.entrants import Entrant, FramesRun
+from counterpoint.bench.matrix.turns import Turns, measured_rows
 from counterpoint.bench.result import Basis, Contender, Control, Energy, Method, Metric, Row
-from counterpoint.bench.turns import Turns, measured_rows
 from counterpoint.errors import EngineError, InternalError
 from counterpoint.measure.sampling import Contender as Ready
 from counterpoint.measure.sampling import Run, interleave
@@ -80,7 +80,7 @@ def test_a_bug_of_ours_is_not_a_row() -> None:
 
 def test_fewer_images_than_wanted_are_told() -> None:
     short, enough = (measured(entrant("a", Counted().ready), wanted=count)[0] for count in (9, 8))
-    assert short.note == "8 images, not 9: one takes long"
+    assert short.note == "8 images, not 9: no more fit into the time of a row"
     assert enough.note is None
 
 

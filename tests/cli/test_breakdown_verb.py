@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench.thread_samples import ThreadSamples
+from counterpoint.bench.breakdown.thread_samples import ThreadSamples
 from tests.cli.conftest import Call
 
 Refused = Callable[..., str]
@@ -23,11 +23,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def observed(run: Callable[[], object]) -> ThreadSamples | str:
         return "nobody looked"
 
-    from counterpoint.bench import breakdown
+    from counterpoint.bench.breakdown.measuring import breakdown_of
 
-    defaults = dict(breakdown.breakdown_of.__kwdefaults__ or {})
+    defaults = dict(breakdown_of.__kwdefaults__ or {})
     defaults.update(rounds=1, attempts=1, sample=observed)
-    monkeypatch.setattr(breakdown.breakdown_of, "__kwdefaults__", defaults)
+    monkeypatch.setattr(breakdown_of, "__kwdefaults__", defaults)
 
 
 @pytest.mark.usefixtures("quick")

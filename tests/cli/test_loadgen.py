@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from counterpoint.bench import loadgen_sut
-from counterpoint.bench.loadgen_log import DETAIL, SUMMARY
+from counterpoint.bench.loadgen import sut
+from counterpoint.bench.loadgen.log import DETAIL, SUMMARY
 from tests.cli.conftest import Call
 from tests.shared_data import require
 
@@ -19,7 +19,7 @@ UNIT = "onnxruntime:CPU@fp32"
 
 @pytest.fixture(autouse=True)
 def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loadgen_sut, "PROBE_NS", 20_000_000)
+    monkeypatch.setattr(sut, "PROBE_NS", 20_000_000)
 
 
 def test_single_stream_on_an_engine(call: Call, model: Path, tmp_path: Path) -> None:

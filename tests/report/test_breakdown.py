@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from counterpoint.bench.insights import insights
+from counterpoint.bench.insights.computed import insights
 from counterpoint.bench.result import Function, Insight
 from counterpoint.report.breakdown import BreakdownReport, breakdown_document, breakdown_tables
 from counterpoint.report.document import to_json

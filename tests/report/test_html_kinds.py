@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from counterpoint.bench.insights import insights
+from counterpoint.bench.insights.computed import insights
 from counterpoint.costs.objective import Objective
 from counterpoint.report.html import document_of
 from counterpoint.report.html.content import (

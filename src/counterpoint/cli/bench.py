@@ -26,7 +26,7 @@ from counterpoint.cli.run import Images, Preprocess
 from counterpoint.errors import UserInputError
 
 if TYPE_CHECKING:
-    from counterpoint.bench.settings import BenchSettings
+    from counterpoint.bench.matrix.settings import BenchSettings
     from counterpoint.platform.file_content import PlatformFile
 
 
@@ -69,7 +69,7 @@ class ModelsOptions:
         Raises:
             UserInputError: An option does not fit them.
         """
-        from counterpoint.bench.settings import PUBLISHED_FIVE
+        from counterpoint.bench.matrix.settings import PUBLISHED_FIVE
 
         names = list(dict.fromkeys(self.models or ()))
         if not names and platform is not None:
@@ -136,8 +136,8 @@ class AmountOptions:
             UserInputError: An option does not fit.
         """
         from counterpoint.api import precisions_of
+        from counterpoint.bench.matrix.settings import FULL, QUICK
         from counterpoint.bench.result import Method, Metric
-        from counterpoint.bench.settings import FULL, QUICK
 
         base = QUICK if self.quick else FULL
         without = {Method.PEER: self.no_peers, Method.PLAN: self.no_plans}
@@ -216,9 +216,9 @@ def bench(
       counterpoint bench recorded:alexnet -p khadas_vim3 -o model.jsonl
       counterpoint bench --quick --html report.html
     """
-    from counterpoint.bench.insights import insights
-    from counterpoint.bench.matrix import Matrix
-    from counterpoint.bench.subject import TimeLimit
+    from counterpoint.bench.insights.computed import insights
+    from counterpoint.bench.matrix.matrix import Matrix
+    from counterpoint.bench.matrix.subject import TimeLimit
     from counterpoint.cli import benching
     from counterpoint.cli.progress import shown_progress
     from counterpoint.report.bench import BenchReport, bench_document, bench_tables

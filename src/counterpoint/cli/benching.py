@@ -9,16 +9,16 @@ from itertools import islice
 from pathlib import Path
 
 from counterpoint.api import devices, one_core_each
-from counterpoint.bench.energy import NoEnergy, measure_idle
-from counterpoint.bench.entrants import Frame
-from counterpoint.bench.machine import described, measured_peaks
-from counterpoint.bench.matrix import IMAGES, ModelledSubject
-from counterpoint.bench.power_choice import power_source
+from counterpoint.bench.energy.choice import power_source
+from counterpoint.bench.energy.measuring import NoEnergy, measure_idle
+from counterpoint.bench.matrix.entrants import Frame
+from counterpoint.bench.matrix.machine import described, measured_peaks
+from counterpoint.bench.matrix.matrix import IMAGES, ModelledSubject
+from counterpoint.bench.matrix.row_energy import RowEnergy, by_power, counted
+from counterpoint.bench.matrix.settings import BenchSettings
+from counterpoint.bench.matrix.subject import Site, Subject
 from counterpoint.bench.result import MachineDescription
 from counterpoint.bench.result_file import Header, ResultFile, StoredResult
-from counterpoint.bench.row_energy import RowEnergy, by_power, counted
-from counterpoint.bench.settings import BenchSettings
-from counterpoint.bench.subject import Site, Subject
 from counterpoint.cli.bench import EnergyOptions
 from counterpoint.cli.elsewhere import chosen_elsewhere
 from counterpoint.cli.frame_source import chosen_recipe, image_frames
@@ -64,7 +64,14 @@ def subjects_here(
             raise UserInputError(f"{options.name} is a platform's record: name the platform by -p")
         _check_builder(options.name)
         frames = _photographs(options, images, preprocess) if images else None
-        subject = Subject(name=options.name, load=options.load, frames=frames)
+        is_onnx = options.path is not None and options.path.suffix.lower() == ".onnx"
+        as_written = options if is_onnx else replace(options, keep_batchnorm=True)
+        subject = Subject(
+            name=options.name,
+            load=options.load,
+            frames=frames,
+            load_with_batchnorm=as_written.load,
+        )
         if options.path is not None or frames is not None:
             network = subject.load()
             if frames is not None:

@@ -60,7 +60,7 @@ def breakdown(
       counterpoint breakdown model.onnx --plan model.plan.json
       counterpoint breakdown zoo:resnet50 --keep-batchnorm --unfused -d onnxruntime:CPU@fp32
     """
-    from counterpoint.bench.unfused import BATCHNORM_KEPT
+    from counterpoint.bench.breakdown.unfused import BATCHNORM_KEPT
     from counterpoint.cli.progress import shown_progress
     from counterpoint.report.breakdown import breakdown_document, breakdown_tables
 
@@ -100,7 +100,7 @@ def _on_units(
     from dataclasses import replace
 
     from counterpoint.api import precisions_of
-    from counterpoint.bench.unfused import unfused_units
+    from counterpoint.bench.breakdown.unfused import unfused_units
     from counterpoint.tuning.planned import plan_on_unit
 
     platform = machine.platform
@@ -149,10 +149,10 @@ def _report(  # noqa: PLR0917 - as they come
     roofline: bool,
 ) -> BreakdownReport:
     """Measures every plan. One that fails is left out, unless all do."""
-    from counterpoint.bench.breakdown import breakdown_of
-    from counterpoint.bench.insights import insights
+    from counterpoint.bench.breakdown.measuring import breakdown_of
+    from counterpoint.bench.breakdown.roofline import node_overheads, roofline_points
+    from counterpoint.bench.insights.computed import insights
     from counterpoint.bench.result import BenchResult, Breakdown, RooflinePoint
-    from counterpoint.bench.roofline import node_overheads, roofline_points
     from counterpoint.report.breakdown import BreakdownReport
 
     platform, engines = machine.platform, machine.engines
@@ -205,8 +205,8 @@ def _described(
     units: list[ComputeUnit], machine: Machine, progress: Progress, *, roofline: bool
 ) -> MachineDescription:
     """The machine, with the peaks of those units and of the memory if asked for."""
+    from counterpoint.bench.breakdown.unfused import fused
     from counterpoint.bench.result import MachineDescription
-    from counterpoint.bench.unfused import fused
     from counterpoint.measure.peak import UnitPeak, copy_bandwidth_bytes_per_s, unit_peaks
     from counterpoint.platform.host import read_host
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from counterpoint.api import Machine
-    from counterpoint.bench.loadgen_samples import Samples
+    from counterpoint.bench.loadgen.samples import Samples
     from counterpoint.engines.protocol import Tensor
     from counterpoint.network.graph import Network
     from counterpoint.schedule.plan import Plan
@@ -81,7 +81,7 @@ class ImageOptions:
         Raises:
             FrameError: No image, no recipe, or labels that do not fit.
         """
-        from counterpoint.bench.loadgen_samples import Samples
+        from counterpoint.bench.loadgen.samples import Samples
         from counterpoint.cli.frame_source import batch_of, chosen_recipe, image_frames
         from counterpoint.frames.ground_truth import labels_of, read_ground_truth
         from counterpoint.frames.images import find_images
@@ -176,10 +176,10 @@ def loadgen(
 --images photos --preprocess imagenet --labels truth.txt -o logs
     """
     from counterpoint.api import Session, as_planned
-    from counterpoint.bench.loadgen import run_loadgen
-    from counterpoint.bench.loadgen_settings import LoadGenSettings, Scenario
-    from counterpoint.bench.loadgen_settings import loadgen as installed
-    from counterpoint.bench.loadgen_sut import answer_for
+    from counterpoint.bench.loadgen.running import run_loadgen
+    from counterpoint.bench.loadgen.settings import LoadGenSettings, Scenario
+    from counterpoint.bench.loadgen.settings import loadgen as installed
+    from counterpoint.bench.loadgen.sut import answer_for
     from counterpoint.report.loadgen import loadgen_document, loadgen_tables
 
     if scenario is not ScenarioName.SERVER and (qps is not None or target_latency_ms is not None):

@@ -8,7 +8,7 @@ from statistics import median
 
 from rich.console import RenderableType
 
-from counterpoint.bench.order_statistics import median_interval
+from counterpoint.bench.matrix.order_statistics import median_interval
 from counterpoint.bench.result import Basis, BenchResult, Control, Insight, Metric, Row
 from counterpoint.report.document import JSON, Document, document
 from counterpoint.report.insights import insight_tables, insights_body

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.console import RenderableType
 
-from counterpoint.bench.breakdown_sums import LayerSum, by_function, by_layer, by_type
+from counterpoint.bench.breakdown.sums import LayerSum, by_function, by_layer, by_type
 from counterpoint.bench.result import Breakdown, Function, Insight, RooflinePoint
 from counterpoint.report.document import JSON, Document, document
 from counterpoint.report.insights import insight_tables, insights_body

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from counterpoint.bench.loadgen import LoadGenResult
-from counterpoint.bench.loadgen_log import PerformanceLog
-from counterpoint.bench.loadgen_settings import Scenario
+from counterpoint.bench.loadgen.log import PerformanceLog
+from counterpoint.bench.loadgen.running import LoadGenResult
+from counterpoint.bench.loadgen.settings import Scenario
 from counterpoint.report.document import JSON, Document, document, finite
 from counterpoint.report.quantities import count, duration, percent
 from counterpoint.report.tables import add_row, facts, table

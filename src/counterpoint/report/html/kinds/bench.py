@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterpoint.bench.insights import insights
+from counterpoint.bench.insights.computed import insights
 from counterpoint.bench.result import Basis, BenchResult
 from counterpoint.report.html.content import Facts, Finding, Findings, Report, Section, Text, Tone
 from counterpoint.report.html.kinds.bench_breakdown import breakdown_sections

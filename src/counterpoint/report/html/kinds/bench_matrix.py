@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from counterpoint.bench.order_statistics import median_interval
+from counterpoint.bench.matrix.order_statistics import median_interval
 from counterpoint.bench.result import Basis, Metric, Row
 from counterpoint.report.html.content import Block, Cell, Column, Section, Table
 from counterpoint.report.html.figures.bars import Bar, Series, grouped_bars

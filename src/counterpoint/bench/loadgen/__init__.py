@@ -1,0 +1,1 @@
+"""MLPerf's LoadGen against a plan."""

@@ -1,0 +1,1 @@
+"""The matrix: networks, units, precisions and methods, by latency and throughput."""

@@ -1,0 +1,227 @@
+"""The throughput of a network by every contender: as many images a second as possible.
+
+Method: Xu et al., NPC 2019, section 3.2: 1000 images, the batch tuned for the maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from counterpoint.bench.matrix.best_batch import Batches
+from counterpoint.bench.matrix.entrants import Frame, Where, installed_streamed, streamed
+from counterpoint.bench.matrix.failed_rows import failed_row
+from counterpoint.bench.matrix.latency import TUNING_FRAMES
+from counterpoint.bench.matrix.peers import Peer, peers
+from counterpoint.bench.matrix.plans import failed_plan, plan_contender
+from counterpoint.bench.matrix.precision_sets import precision_sets
+from counterpoint.bench.matrix.row_energy import RowEnergy
+from counterpoint.bench.matrix.settings import BenchSettings
+from counterpoint.bench.matrix.stream import Stream
+from counterpoint.bench.matrix.subject import Site, TimeLimit
+from counterpoint.bench.matrix.turns import Turns, measured_rows
+from counterpoint.bench.matrix.unit_ways import UnitWay, UnitWays
+from counterpoint.bench.result import Control, Method, Metric, Row
+from counterpoint.errors import CounterpointError, StoreError
+from counterpoint.network.graph import Network
+from counterpoint.schedule.plan import Plan
+from counterpoint.tuning.progress import Progress
+from counterpoint.tuning.stream_meter import StreamedPlan
+from counterpoint.tuning.throughput import tune_throughput
+
+TUNED_UNITS = 2
+"""A plan is made of so many of the fastest units, and of their like on parts of the CPU."""
+
+FEWEST_ROUNDS = 3
+
+PEER_FRAMES = 2
+"""In front of a peer's sample: as many as two cores have requests in flight."""
+
+
+@dataclass(kw_only=True)
+class ThroughputBench:
+    """One network under way.
+
+    Attributes:
+        name: Of the network, as given.
+        network: With one image in a frame.
+        frames: Images, ready.
+        ways: What units can do with it.
+        site: Where.
+        settings: How much.
+        progress: Told how far it is.
+        limit: Nothing is tuned when it is near.
+        energy: Measures it; ``None``: nothing does.
+        failed: Rows of those that failed before the turns.
+    """
+
+    name: str
+    network: Network
+    frames: Sequence[Frame]
+    ways: UnitWays
+    site: Site
+    settings: BenchSettings
+    progress: Progress
+    limit: TimeLimit
+    energy: RowEnergy | None = None
+    failed: list[Row] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._batches = Batches(site=self.site, frames=self.frames, sizes=self.settings.batches)
+
+    def streams(self) -> list[Stream]:
+        """Everybody at the best batch.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        methods = self.settings.methods
+        found: list[Stream] = []
+        singles: list[tuple[UnitWay, StreamedPlan]] = []
+        if Method.UNIT in methods or Method.PLAN in methods:
+            singles = list(self._singles())
+        if Method.UNIT in methods:
+            found += [self._unit(way, single) for way, single in singles]
+            self.failed += self.ways.refused_rows(self.name, Metric.THROUGHPUT)
+        if Method.PLAN in methods:
+            found += self._plans(singles)
+        if Method.PEER in methods:
+            known = peers(self.site, self.network, self.settings)
+            self.progress.begin("throughput modes", len(known))
+            for peer in known:
+                found += self._peer(peer)
+                self.progress.step(peer.engine.name)
+        return found
+
+    def rows(self, streams: Sequence[Stream], time_ns: int) -> tuple[Row | Control, ...]:
+        """A row for each, and for those that failed.
+
+        Args:
+            streams: Who takes part.
+            time_ns: About so long it may take.
+        """
+        if not streams:
+            return tuple(self.failed)
+        settings = self.settings
+        least_ns = sum(2 * stream.warm_frames * stream.frame_ns for stream in streams)
+        rounds = max(FEWEST_ROUNDS, min(settings.throughput_rounds, int(time_ns / least_ns)))
+        row_ns = min(settings.row_ns, time_ns / 2 / len(streams))
+        measured = measured_rows(
+            self.name,
+            Metric.THROUGHPUT,
+            [stream.entrant(settings.throughput_images, rounds, row_ns) for stream in streams],
+            Turns(
+                rounds=rounds,
+                runs=1,
+                turn_ns=1,
+                starts=settings.starts,
+                one_in_memory=self._is_crowded(streams),
+            ),
+            wanted=settings.throughput_images,
+            progress=self.progress,
+            energy=self.energy,
+        )
+        return (*measured, *self.failed)
+
+    def _is_crowded(self, streams: Sequence[Stream]) -> bool:
+        lanes = sum(stream.rotation for stream in streams)
+        return self.site.is_crowded(self.network, lanes)
+
+    def _where(self) -> Where:
+        return Where(platform=self.site.side_by_side, engines=self.site.engines)
+
+    def _singles(self) -> Iterator[tuple[UnitWay, StreamedPlan]]:
+        self.progress.begin("throughput of units", len(self.ways.ways))
+        for way in self.ways.ways:
+            try:
+                yield way, self._batches.best_of_unit(way)
+            except StoreError:
+                raise
+            except CounterpointError as error:
+                contender = self.ways.contender(way.unit)
+                self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
+            self.progress.step(way.unit.name)
+
+    def _unit(self, way: UnitWay, single: StreamedPlan) -> Stream:
+        frames = self._batches.frames_of(self.network, single.batch)
+        return Stream(
+            contender=self.ways.contender(way.unit),
+            batch=single.batch,
+            image_ns=single.image_ns,
+            ready=partial(streamed, single.network, single.plan, self._where(), frames),
+            note=way.note,
+        )
+
+    def _plans(self, singles: Sequence[tuple[UnitWay, StreamedPlan]]) -> Iterator[Stream]:
+        for label, precisions in precision_sets(self.network, self.site, self.settings.precisions):
+            fitting = sorted(
+                (single.image_ns, single.batch, index)
+                for index, (way, single) in enumerate(singles)
+                if way.network is self.network and way.unit.precision in precisions
+            )[:TUNED_UNITS]
+            kinds = [singles[index][0].unit for _, _, index in fitting]
+            batches = sorted({batch for _, batch, _ in fitting[:1]}) or [1]
+            try:
+                self.limit.check_time_to_tune()
+                result = tune_throughput(
+                    self.network,
+                    platform=self.site.restricted(self.site.side_by_side, kinds),
+                    engines=self.site.engines,
+                    store=self.site.store,
+                    precisions=precisions,
+                    frames=self.frames[:TUNING_FRAMES],
+                    batches=batches,
+                    method=self.site.sharing,
+                    progress=self.progress,
+                    compare_installed=False,
+                )
+            except StoreError:
+                raise
+            except CounterpointError as error:
+                contender = failed_plan(label, self.site.platform.name)
+                self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
+                continue
+            yield self._plan(label, result.plan)
+
+    def _plan(self, label: str, plan: Plan) -> Stream:
+        where, batch = self._where(), plan.batch or 1
+        network = self._batches.at(self.network, batch)
+        frames = self._batches.frames_of(self.network, batch)
+        interval_ns = plan.prediction.interval_ns
+        measured = plan.measured_interval
+        taken_ns = interval_ns if measured is None else measured.median_ns
+        return Stream(
+            contender=plan_contender(label, plan, where),
+            batch=batch,
+            image_ns=(taken_ns or plan.prediction.latency_ns) / batch,
+            ready=partial(streamed, network, plan, where, frames),
+            warm_frames=plan.frames_in_flight,
+            rotation=sum(lane.share for lane in plan.lanes),
+            interval_ns=interval_ns,
+        )
+
+    def _peer(self, peer: Peer) -> Iterator[Stream]:
+        makers = dict(peer.streams())
+        platform = self.site.platform.name
+        try:
+            modes = self._batches.best_of_peer(self.network, peer) if makers else ()
+        except CounterpointError as error:
+            contender = peer.contender(peer.engine.name, platform)
+            self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
+            return
+        for mode in modes:
+            network = self._batches.at(self.network, mode.batch)
+            yield Stream(
+                contender=peer.contender(mode.label, platform),
+                batch=mode.batch,
+                image_ns=mode.image_ns,
+                ready=partial(
+                    installed_streamed,
+                    partial(makers[mode.label], network),
+                    network,
+                    self._batches.frames_of(self.network, mode.batch)[0],
+                    PEER_FRAMES,
+                ),
+                warm_frames=PEER_FRAMES,
+            )

@@ -1,0 +1,143 @@
+"""Rows of one network and metric: all contenders in turn, so that each spell of the machine hits
+them all; whoever fails is marked, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from counterpoint.bench.matrix.entrants import Entrant
+from counterpoint.bench.matrix.failed_rows import reason_of
+from counterpoint.bench.matrix.row_energy import RowEnergy
+from counterpoint.bench.result import Basis, Control, Metric, Row
+from counterpoint.errors import CounterpointError
+from counterpoint.measure.sampling import interleave
+from counterpoint.tuning.progress import Progress
+
+TWIN = " (again)"
+"""Behind the name of the contender that stands for the machine's noise."""
+
+REST_NS = 300_000_000
+"""ONNX Runtime's threads spin for 40 ms after a run where nobody takes their cores, and two to
+three times as long where somebody does (own measurement)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """How contenders take turns.
+
+    Attributes:
+        rounds: How often each gets its turn.
+        runs: At most so many samples a turn.
+        turn_ns: A turn has no more samples than fit in; one at least.
+        starts: All are made ready so often: two starts of one session differ by some per cent.
+        one_in_memory: There is room for one contender at a time: each is made ready every turn.
+    """
+
+    rounds: int
+    runs: int
+    turn_ns: int
+    starts: int = 2
+    one_in_memory: bool = False
+
+
+def measured_rows(
+    network: str,
+    metric: Metric,
+    entrants: Sequence[Entrant],
+    turns: Turns,
+    *,
+    wanted: int,
+    progress: Progress,
+    twin: Entrant | None = None,
+    energy: RowEnergy | None = None,
+) -> tuple[Row | Control, ...]:
+    """A row for each, in their order, and the control at the end.
+
+    Args:
+        network: Name as given.
+        metric: What is measured.
+        entrants: Who.
+        turns: How.
+        wanted: Images that each is to see; a row with fewer says so.
+        progress: Told of each round.
+        twin: One of the entrants that takes part twice.
+        energy: Measures it after the turns.
+    """
+    contenders = {entrant.contender.name: entrant.ready for entrant in entrants}
+    if twin is not None:
+        contenders[twin.contender.name + TWIN] = twin.ready
+    failures: dict[str, str] = {}
+    progress.begin(f"{metric} in turn", turns.rounds)
+    comparison = interleave(
+        contenders,
+        rounds=turns.rounds,
+        block_ns=turns.turn_ns,
+        max_runs=turns.runs,
+        rest_ns=REST_NS,
+        renew_every=1 if turns.one_in_memory else -(-turns.rounds // turns.starts),
+        report=lambda done, rounds: progress.step(f"round {done} of {rounds}"),
+        failed=lambda name, error: failures.update({name: reason_of(error)}),
+    )
+    rows = []
+    for entrant in entrants:
+        name = entrant.contender.name
+        samples = comparison.samples.get(name)
+        rows.append(
+            _with_note(
+                Row(
+                    network=network,
+                    contender=entrant.contender,
+                    metric=metric,
+                    basis=Basis.MEASURED,
+                    batch=entrant.batch,
+                    images_per_sample=entrant.batch * entrant.frames_per_sample,
+                    samples_ns=() if samples is None else samples.times_ns,
+                    rounds_ns=comparison.rounds.get(name, ()),
+                    predicted_ns=entrant.predicted_ns,
+                    failure=failures.get(name),
+                    note=entrant.note,
+                ),
+                wanted,
+            )
+        )
+    if energy is not None:
+        rows = [
+            _with_energy(row, entrant, energy) for row, entrant in zip(rows, entrants, strict=True)
+        ]
+    return (*rows, *_control(network, twin, comparison.rounds))
+
+
+def _control(
+    network: str, twin: Entrant | None, rounds: Mapping[str, tuple[int, ...]]
+) -> tuple[Control, ...]:
+    if twin is None:
+        return ()
+    name = twin.contender.name
+    pair = rounds.get(name, ()), rounds.get(name + TWIN, ())
+    return (Control(network, twin.contender, pair),) if all(pair) else ()
+
+
+def _with_note(row: Row, wanted: int) -> Row:
+    images = len(row.samples_ns) * row.images_per_sample
+    if row.failure is not None or images >= wanted:
+        return row
+    return noted(row, f"{images} images, not {wanted}: no more fit into the time of a row")
+
+
+def noted(row: Row, note: str) -> Row:
+    """The row with one more note."""
+    return replace(row, note=note if row.note is None else f"{row.note}; {note}")
+
+
+def _with_energy(row: Row, entrant: Entrant, energy: RowEnergy) -> Row:
+    if row.failure is not None:
+        return row
+    try:
+        found = energy(row, entrant.ready)
+    except CounterpointError as error:
+        return noted(row, f"no energy: {reason_of(error)}")
+    return (
+        noted(row, f"no energy: {found}") if isinstance(found, str) else replace(row, energy=found)
+    )
