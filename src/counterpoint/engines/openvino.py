@@ -12,6 +12,7 @@ from typing import Any
 from counterpoint.engines.cpu_threads import thread_count
 from counterpoint.engines.failures import MAX_REASON_CHARACTERS, compile_failure, run_failure
 from counterpoint.engines.middle_runs import mean_over, middle_runs
+from counterpoint.engines.openvino_default import OpenVinoDefault
 from counterpoint.engines.openvino_throughput import OpenVinoQueue
 from counterpoint.engines.precisions import precision_refusal
 from counterpoint.engines.protocol import NodeProfile, NodeTime, Tensor
@@ -140,7 +141,7 @@ class OpenVinoEngine:
             raise compile_failure(segment, unit, _reason(error)) from error
 
     def as_installed(self, network: Network, *, any_precision: bool) -> OpenVinoDefault | None:
-        """``compile_model(model, "CPU")`` and ``infer`` of one request, its documented quick way.
+        """``compile_model(model, "CPU")`` and one request, its documented quick way.
 
         Without a device's name the library would choose the best one itself; on a machine with
         a CPU alone that is the CPU.
@@ -148,11 +149,13 @@ class OpenVinoEngine:
         core = _core()
         if core is None:
             return None
+        import openvino
+
         device = "CPU" if core.available_devices == ["CPU"] else "AUTO"
         config = {} if any_precision or device == "AUTO" else {"INFERENCE_PRECISION_HINT": "f32"}
         try:
             model = core.read_model(network.whole().onnx_path())
-            return OpenVinoDefault(network, core.compile_model(model, device, config))
+            return OpenVinoDefault(openvino, core.compile_model(model, device, config), network)
         except Exception as error:
             raise EngineError(f"OpenVINO refuses {network.name}: {_reason(error)}") from error
 
@@ -178,37 +181,6 @@ class OpenVinoEngine:
             return OpenVinoQueue(openvino, compiled, network.name)
 
         return {"throughput hint": make}
-
-
-class OpenVinoDefault:
-    """One request, called as the documentation shows."""
-
-    def __init__(self, network: Network, compiled: Any) -> None:
-        self._name = network.name
-        self._request = compiled.create_infer_request()
-        self._names = [spec.name for spec in network.inputs]
-
-    def run(
-        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] | None = None
-    ) -> Sequence[Tensor]:
-        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        try:
-            results = self._request.infer(dict(zip(self._names, inputs, strict=True)))
-        except Exception as error:
-            raise EngineError(f"OpenVINO fails in {self._name}: {_reason(error)}") from error
-        if outputs is None:
-            return list(results.values())
-        for buffer, made in zip(outputs, results.values(), strict=True):
-            buffer[...] = made
-        return outputs
-
-    def profile(self) -> NodeProfile | None:
-        """Not measured."""
-        return None
-
-    def close(self) -> None:
-        """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
-        self._request = None
 
 
 def _alike(places: Sequence[Device]) -> list[tuple[Device, int]]:

@@ -25,7 +25,7 @@ from counterpoint.tuning.progress import Progress
 MAX_ROUNDS = 6
 """Plan, measure, correct at most so often; seldom more than three are needed."""
 
-MAX_SLOW_ROUNDS = 3
+MAX_SLOW_ROUNDS = 2
 """The same where segments of some units take seconds to make ready. Before that, the other units
 have had all their rounds among themselves."""
 

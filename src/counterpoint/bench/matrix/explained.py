@@ -22,6 +22,9 @@ from counterpoint.errors import CounterpointError
 from counterpoint.network.graph import Network
 from counterpoint.schedule.plan import Plan
 
+ATTEMPTS = 2
+"""A bench has many runs to break down, and little time."""
+
 
 def runs_worth_explaining(
     network: Network,
@@ -91,6 +94,7 @@ def explained(
                 contender=run.contender,
                 variant=run.variant,
                 frame=frame,
+                attempts=ATTEMPTS,
             )
         except CounterpointError as error:
             tell(f"{name} on {run.contender.name} has no breakdown: {error}")
