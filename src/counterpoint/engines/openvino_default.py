@@ -27,8 +27,8 @@ class OpenVinoDefault:
     ) -> Sequence[Tensor]:
         """See :class:`counterpoint.engines.protocol.CompiledSegment`."""
         try:
-            for index, array in enumerate(inputs):
-                if array is not self._bound[index]:
+            for index, (array, bound) in enumerate(zip(inputs, self._bound, strict=True)):
+                if array is not bound:
                     whole = np.ascontiguousarray(array)
                     self._request.set_input_tensor(index, self._tensor(whole, shared_memory=True))
                     self._bound[index] = array
