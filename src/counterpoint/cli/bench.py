@@ -237,6 +237,10 @@ def bench(
         if platform is None:
             subjects = benching.subjects_here(networks, images or (), preprocess)
             site = benching.this_site(machine, stack.enter_context(store.open()), settings)
+            for device in site.left_out_devices(settings.precisions):
+                notes.append(
+                    f"{device} is software on the CPU and left out; --device {device} measures it"
+                )
         else:
             if images or preprocess is not None:
                 raise UserInputError("--images is for this machine: virtual time needs none")

@@ -89,22 +89,18 @@ class Site:
 
     def units_here(self, precisions: Sequence[str]) -> tuple[ComputeUnit, ...]:
         """Units of hardware, and those that the user named."""
-        left_out = self.left_out(precisions)
         return tuple(
             unit
             for unit in self.platform.units
-            if unit.precision in precisions and unit not in left_out
+            if unit.precision in precisions
+            and (self.platform.named or not unit.devices[0].is_software)
         )
 
-    def left_out(self, precisions: Sequence[str]) -> tuple[ComputeUnit, ...]:
-        """Units of devices that are software on the CPU, unless the user named them."""
-        if self.platform.named:
-            return ()
-        return tuple(
-            unit
-            for unit in self.platform.units
-            if unit.devices[0].is_software and unit.precision in precisions
-        )
+    def left_out_devices(self, precisions: Sequence[str]) -> tuple[str, ...]:
+        """Devices that are software on the CPU, unless the user named them."""
+        here = self.units_here(precisions)
+        out = (u for u in self.platform.units if u.precision in precisions and u not in here)
+        return tuple(dict.fromkeys(unit.devices[0].name for unit in out))
 
     def is_crowded(self, network: Network, contenders: int) -> bool:
         """So many of them would take more than half of the memory."""

@@ -99,8 +99,4 @@ def unit_ways(
             add(in_int8(network, frames, progress), int8_units, QUANTISED)
         except CounterpointError as error:
             refused += [(unit, str(error)) for unit in int8_units]
-    for unit in site.left_out(precisions):
-        device = unit.devices[0].name
-        reason = f"left out: {device} is software on the CPU; --device {device} measures it"
-        refused.append((unit, reason))
     return UnitWays(site=site, ways=tuple(ways), refused=tuple(refused))

@@ -74,14 +74,14 @@ def _warnings(result: BenchResult) -> tuple[Text | Findings, ...]:
                 Tone.NOTICE,
             )
         )
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for row in result.rows:
+        if row.failure is not None:
+            key = row.network, str(row.metric), row.failure
+            alike.setdefault(key, []).append(row.contender.name)
     failed = tuple(
-        Finding(
-            f"{row.network} on {row.contender.name}, {row.metric}: {row.failure}",
-            "failed",
-            Tone.BAD,
-        )
-        for row in result.rows
-        if row.failure is not None
+        Finding(f"{network} on {', '.join(names)}, {metric}: {reason}", "failed", Tone.BAD)
+        for (network, metric, reason), names in alike.items()
     )
     if failed:
         said.append(Findings(failed))
