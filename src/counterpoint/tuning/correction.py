@@ -16,7 +16,9 @@ def corrected(
 ) -> CostTable:
     """The table under which the segments of a lane cost what they were measured to.
 
-    Each segment's layers are scaled alike; entry and hand-over costs stay as they are.
+    Each segment's layers are scaled alike; entry and hand-over costs stay as they are. Where the
+    table says that a unit refuses a layer of such a segment, because the engine refused another
+    segment with it, the measurement is the better proof.
 
     Args:
         network: What runs.
@@ -24,6 +26,7 @@ def corrected(
         segments: A lane, in run order.
         segment_ns: What each took.
     """
+    table = _as_run(table, segments, segment_ns)
     pairs = [(segment.layers, segment.unit) for segment in segments]
     predicted = evaluate(network, table, pairs).segment_ns
     times: dict[tuple[int, int], int] = {}
@@ -36,6 +39,20 @@ def corrected(
             share = cell_ns / inside_ns if inside_ns else 1 / len(cells)
             times[layer, column] = round(wanted_ns * share)
     return table.with_layer_times(times)
+
+
+def _as_run(table: CostTable, segments: Sequence[Segment], segment_ns: Sequence[int]) -> CostTable:
+    """The table in which every layer of segments that ran has a time on its unit."""
+    times: dict[tuple[int, int], int] = {}
+    for segment, taken_ns in zip(segments, segment_ns, strict=True):
+        column = table.unit_names.index(segment.unit)
+        for layer in segment.layers:
+            if table.layer_ns[layer][column] is None:
+                times[layer, column] = taken_ns // len(segment.layers)
+    if not times:
+        return table
+    refusals = {cell: reason for cell, reason in table.refusals.items() if cell not in times}
+    return replace(table.with_layer_times(times), refusals=refusals)
 
 
 def without_refused(table: CostTable, refused: Segment) -> CostTable:
