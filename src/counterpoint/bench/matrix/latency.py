@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from counterpoint.bench.matrix.entrants import Entrant, Frame, Where, one_by_one
+from counterpoint.bench.matrix.entrants import Entrant, Where, one_by_one
 from counterpoint.bench.matrix.failed_rows import failed_row
 from counterpoint.bench.matrix.peers import peers_one_by_one
 from counterpoint.bench.matrix.plans import failed_plan, plan_contender
 from counterpoint.bench.matrix.precision_sets import precision_sets
-from counterpoint.bench.matrix.row_energy import RowEnergy
-from counterpoint.bench.matrix.settings import BenchSettings
-from counterpoint.bench.matrix.subject import Site, TimeLimit
+from counterpoint.bench.matrix.task import Task
 from counterpoint.bench.matrix.turns import Turns, measured_rows
-from counterpoint.bench.matrix.unit_ways import UnitWay, UnitWays
+from counterpoint.bench.matrix.unit_ways import UnitWay
 from counterpoint.bench.result import Control, Method, Metric, Row
 from counterpoint.costs.table import CostTable
 from counterpoint.errors import CounterpointError, StoreError
-from counterpoint.network.graph import Network
 from counterpoint.planning.evaluator import evaluate
-from counterpoint.tuning.progress import Progress
 from counterpoint.tuning.tune import TuneResult, tune
 
 STARTS = 1.6
@@ -34,31 +30,15 @@ TUNING_FRAMES = 2
 """So many are compared with the reference, which runs them slowly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LatencyBench:
     """One network under way.
 
     Attributes:
-        name: Of the network, as given.
-        network: With one image in a frame.
-        frames: Images, ready.
-        ways: What units can do with it.
-        site: Where.
-        settings: How much.
-        progress: Told how far it is.
-        limit: Nothing is tuned when it is near.
-        energy: Measures it; ``None``: nothing does.
+        task: What is measured, where and how.
     """
 
-    name: str
-    network: Network
-    frames: Sequence[Frame]
-    ways: UnitWays
-    site: Site
-    settings: BenchSettings
-    progress: Progress
-    limit: TimeLimit
-    energy: RowEnergy | None = None
+    task: Task
 
     def tuned(self) -> tuple[dict[str, TuneResult], list[Row]]:
         """A plan for each set of precisions, by label; and rows for those that failed.
@@ -68,26 +48,28 @@ class LatencyBench:
         """
         found: dict[str, TuneResult] = {}
         failed: list[Row] = []
-        if Method.PLAN not in self.settings.methods:
+        if Method.PLAN not in self.task.settings.methods:
             return found, failed
-        for label, precisions in precision_sets(self.network, self.site, self.settings.precisions):
+        for label, precisions in precision_sets(
+            self.task.network, self.task.site, self.task.settings.precisions
+        ):
             try:
-                self.limit.check_time_to_tune()
+                self.task.limit.check_time_to_tune()
                 found[label] = tune(
-                    self.network,
-                    platform=self.site.platform,
-                    engines=self.site.engines,
-                    store=self.site.store,
+                    self.task.network,
+                    platform=self.task.site.platform,
+                    engines=self.task.site.engines,
+                    store=self.task.site.store,
                     precisions=precisions,
-                    frames=self.frames[:TUNING_FRAMES],
-                    progress=self.progress,
+                    frames=self.task.frames[:TUNING_FRAMES],
+                    progress=self.task.progress,
                     compare_installed=False,
                 )
             except StoreError:
                 raise
             except CounterpointError as error:
-                contender = failed_plan(label, self.site.platform.name)
-                failed.append(failed_row(self.name, Metric.LATENCY, contender, error))
+                contender = failed_plan(label, self.task.site.platform.name)
+                failed.append(failed_row(self.task.name, Metric.LATENCY, contender, error))
         return found, failed
 
     def rows(self, tuned: dict[str, TuneResult], time_ns: int) -> tuple[Row | Control, ...]:
@@ -97,34 +79,36 @@ class LatencyBench:
             tuned: Plans by label.
             time_ns: About so long it may take.
         """
-        settings = self.settings
+        settings = self.task.settings
         entrants: list[Entrant] = []
         refused: list[Row] = []
         if Method.UNIT in settings.methods:
             tables = [result.table for result in tuned.values()]
-            entrants += [self._unit(way, tables) for way in self.ways.ways]
-            refused = self.ways.refused_rows(self.name, Metric.LATENCY)
+            entrants += [self._unit(way, tables) for way in self.task.ways.ways]
+            refused = self.task.ways.refused_rows(self.task.name, Metric.LATENCY)
         entrants += [self._plan(label, result) for label, result in tuned.items()]
         if Method.PEER in settings.methods:
-            entrants += peers_one_by_one(self.site, self.network, self.frames, settings)
+            entrants += peers_one_by_one(
+                self.task.site, self.task.network, self.task.frames, settings
+            )
         if not entrants:
             return tuple(refused)
         measured = measured_rows(
-            self.name,
+            self.task.name,
             Metric.LATENCY,
             entrants,
             self._turns(len(entrants) + 1, time_ns),
             wanted=settings.latency_images,
-            progress=self.progress,
+            progress=self.task.progress,
             twin=entrants[0],
-            energy=self.energy,
+            energy=self.task.energy,
         )
         return (*measured, *refused)
 
     def _turns(self, entrants: int, time_ns: int) -> Turns:
-        settings = self.settings
+        settings = self.task.settings
         row_ns = min(settings.row_ns, int(time_ns / STARTS / entrants))
-        crowded = self.site.is_crowded(self.network, entrants)
+        crowded = self.task.site.is_crowded(self.task.network, entrants)
         # Where only one fits, each turn pays for a start: fewer and longer turns.
         rounds = max(3, settings.latency_rounds // 2) if crowded else settings.latency_rounds
         return Turns(
@@ -136,12 +120,12 @@ class LatencyBench:
         )
 
     def _where(self) -> Where:
-        return Where(platform=self.site.platform, engines=self.site.engines)
+        return Where(platform=self.task.site.platform, engines=self.task.site.engines)
 
     def _unit(self, way: UnitWay, tables: Sequence[CostTable]) -> Entrant:
         return Entrant(
-            contender=self.ways.contender(way.unit),
-            ready=one_by_one(way.network, way.plan, self._where(), self.frames),
+            contender=self.task.ways.contender(way.unit),
+            ready=one_by_one(way.network, way.plan, self._where(), self.task.frames),
             predicted_ns=self._predicted(way, tables),
             note=way.note,
         )
@@ -160,6 +144,6 @@ class LatencyBench:
         where = self._where()
         return Entrant(
             contender=plan_contender(label, result.plan, where),
-            ready=one_by_one(self.network, result.plan, where, self.frames),
+            ready=one_by_one(self.task.network, result.plan, where, self.task.frames),
             predicted_ns=result.plan.prediction.latency_ns,
         )

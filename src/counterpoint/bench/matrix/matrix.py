@@ -19,6 +19,7 @@ from counterpoint.bench.matrix.row_energy import RowEnergy
 from counterpoint.bench.matrix.settings import BenchSettings
 from counterpoint.bench.matrix.staged_progress import StagedProgress
 from counterpoint.bench.matrix.subject import Site, Subject, TimeLimit
+from counterpoint.bench.matrix.task import Task
 from counterpoint.bench.matrix.throughput import ThroughputBench
 from counterpoint.bench.matrix.unit_ways import UnitWays, unit_ways
 from counterpoint.bench.result import MachineDescription, Metric, Row
@@ -198,17 +199,7 @@ class _NetworkTask:
 
     def _latency(self) -> Iterator[Record]:
         matrix = self.matrix
-        bench = LatencyBench(
-            name=self.subject.name,
-            network=self.network,
-            frames=self.frames,
-            ways=self.ways,
-            site=self.site,
-            settings=matrix.settings,
-            progress=self.progress,
-            limit=self.limit,
-            energy=matrix.energy,
-        )
+        bench = LatencyBench(self._task())
         tuned, failed = bench.tuned()
         self.plans = {label: result.plan for label, result in tuned.items()}
         share = 0.4 if Metric.THROUGHPUT in matrix.settings.metrics else 0.8
@@ -216,18 +207,7 @@ class _NetworkTask:
         yield from failed
 
     def _throughput(self) -> Iterator[Record]:
-        matrix = self.matrix
-        bench = ThroughputBench(
-            name=self.subject.name,
-            network=self.network,
-            frames=self.frames,
-            ways=self.ways,
-            site=self.site,
-            settings=matrix.settings,
-            progress=self.progress,
-            limit=self.limit,
-            energy=matrix.energy,
-        )
+        bench = ThroughputBench(self._task())
         yield from bench.rows(bench.streams(), self._time_ns(0.8))
 
     def _explained(self) -> Iterator[Record]:
@@ -246,6 +226,20 @@ class _NetworkTask:
             machine=matrix.machine,
             overheads_ns=self.overheads_ns,
             tell=matrix.tell,
+        )
+
+    def _task(self) -> Task:
+        matrix = self.matrix
+        return Task(
+            name=self.subject.name,
+            network=self.network,
+            frames=self.frames,
+            ways=self.ways,
+            site=self.site,
+            settings=matrix.settings,
+            progress=self.progress,
+            limit=self.limit,
+            energy=matrix.energy,
         )
 
     def _runs(self, rows: Sequence[Row]) -> Iterator[Explained]:

@@ -10,23 +10,19 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from counterpoint.bench.matrix.best_batch import Batches
-from counterpoint.bench.matrix.entrants import Frame, Where, installed_streamed, streamed
+from counterpoint.bench.matrix.entrants import Where, installed_streamed, streamed
 from counterpoint.bench.matrix.failed_rows import failed_row
 from counterpoint.bench.matrix.latency import TUNING_FRAMES
 from counterpoint.bench.matrix.peers import Peer, peers
 from counterpoint.bench.matrix.plans import failed_plan, plan_contender
 from counterpoint.bench.matrix.precision_sets import precision_sets
-from counterpoint.bench.matrix.row_energy import RowEnergy
-from counterpoint.bench.matrix.settings import BenchSettings
 from counterpoint.bench.matrix.stream import Stream
-from counterpoint.bench.matrix.subject import Site, TimeLimit
+from counterpoint.bench.matrix.task import Task
 from counterpoint.bench.matrix.turns import Turns, measured_rows
-from counterpoint.bench.matrix.unit_ways import UnitWay, UnitWays
+from counterpoint.bench.matrix.unit_ways import UnitWay
 from counterpoint.bench.result import Control, Method, Metric, Row
 from counterpoint.errors import CounterpointError, StoreError
-from counterpoint.network.graph import Network
 from counterpoint.schedule.plan import Plan
-from counterpoint.tuning.progress import Progress
 from counterpoint.tuning.stream_meter import StreamedPlan
 from counterpoint.tuning.throughput import tune_throughput
 
@@ -39,36 +35,22 @@ PEER_FRAMES = 2
 """In front of a peer's sample: as many as two cores have requests in flight."""
 
 
-@dataclass(kw_only=True)
+@dataclass
 class ThroughputBench:
     """One network under way.
 
     Attributes:
-        name: Of the network, as given.
-        network: With one image in a frame.
-        frames: Images, ready.
-        ways: What units can do with it.
-        site: Where.
-        settings: How much.
-        progress: Told how far it is.
-        limit: Nothing is tuned when it is near.
-        energy: Measures it; ``None``: nothing does.
+        task: What is measured, where and how.
         failed: Rows of those that failed before the turns.
     """
 
-    name: str
-    network: Network
-    frames: Sequence[Frame]
-    ways: UnitWays
-    site: Site
-    settings: BenchSettings
-    progress: Progress
-    limit: TimeLimit
-    energy: RowEnergy | None = None
+    task: Task
     failed: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._batches = Batches(site=self.site, frames=self.frames, sizes=self.settings.batches)
+        self._batches = Batches(
+            site=self.task.site, frames=self.task.frames, sizes=self.task.settings.batches
+        )
 
     def streams(self) -> list[Stream]:
         """Everybody at the best batch.
@@ -76,22 +58,22 @@ class ThroughputBench:
         Raises:
             StoreError: The store cannot be used.
         """
-        methods = self.settings.methods
+        methods = self.task.settings.methods
         found: list[Stream] = []
         singles: list[tuple[UnitWay, StreamedPlan]] = []
         if Method.UNIT in methods or Method.PLAN in methods:
             singles = list(self._singles())
         if Method.UNIT in methods:
             found += [self._unit(way, single) for way, single in singles]
-            self.failed += self.ways.refused_rows(self.name, Metric.THROUGHPUT)
+            self.failed += self.task.ways.refused_rows(self.task.name, Metric.THROUGHPUT)
         if Method.PLAN in methods:
             found += self._plans(singles)
         if Method.PEER in methods:
-            known = peers(self.site, self.network, self.settings)
-            self.progress.begin("throughput modes", len(known))
+            known = peers(self.task.site, self.task.network, self.task.settings)
+            self.task.progress.begin("throughput modes", len(known))
             for peer in known:
                 found += self._peer(peer)
-                self.progress.step(peer.engine.name)
+                self.task.progress.step(peer.engine.name)
         return found
 
     def rows(self, streams: Sequence[Stream], time_ns: int) -> tuple[Row | Control, ...]:
@@ -103,12 +85,12 @@ class ThroughputBench:
         """
         if not streams:
             return tuple(self.failed)
-        settings = self.settings
+        settings = self.task.settings
         least_ns = sum(2 * stream.warm_frames * stream.frame_ns for stream in streams)
         rounds = max(FEWEST_ROUNDS, min(settings.throughput_rounds, int(time_ns / least_ns)))
         row_ns = min(settings.row_ns, time_ns / 2 / len(streams))
         measured = measured_rows(
-            self.name,
+            self.task.name,
             Metric.THROUGHPUT,
             [stream.entrant(settings.throughput_images, rounds, row_ns) for stream in streams],
             Turns(
@@ -119,34 +101,34 @@ class ThroughputBench:
                 one_in_memory=self._is_crowded(streams),
             ),
             wanted=settings.throughput_images,
-            progress=self.progress,
-            energy=self.energy,
+            progress=self.task.progress,
+            energy=self.task.energy,
         )
         return (*measured, *self.failed)
 
     def _is_crowded(self, streams: Sequence[Stream]) -> bool:
         lanes = sum(stream.rotation for stream in streams)
-        return self.site.is_crowded(self.network, lanes)
+        return self.task.site.is_crowded(self.task.network, lanes)
 
     def _where(self) -> Where:
-        return Where(platform=self.site.side_by_side, engines=self.site.engines)
+        return Where(platform=self.task.site.side_by_side, engines=self.task.site.engines)
 
     def _singles(self) -> Iterator[tuple[UnitWay, StreamedPlan]]:
-        self.progress.begin("throughput of units", len(self.ways.ways))
-        for way in self.ways.ways:
+        self.task.progress.begin("throughput of units", len(self.task.ways.ways))
+        for way in self.task.ways.ways:
             try:
                 yield way, self._batches.best_of_unit(way)
             except StoreError:
                 raise
             except CounterpointError as error:
-                contender = self.ways.contender(way.unit)
-                self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
-            self.progress.step(way.unit.name)
+                contender = self.task.ways.contender(way.unit)
+                self.failed.append(failed_row(self.task.name, Metric.THROUGHPUT, contender, error))
+            self.task.progress.step(way.unit.name)
 
     def _unit(self, way: UnitWay, single: StreamedPlan) -> Stream:
-        frames = self._batches.frames_of(self.network, single.batch)
+        frames = self._batches.frames_of(self.task.network, single.batch)
         return Stream(
-            contender=self.ways.contender(way.unit),
+            contender=self.task.ways.contender(way.unit),
             batch=single.batch,
             image_ns=single.image_ns,
             ready=partial(streamed, single.network, single.plan, self._where(), frames),
@@ -154,40 +136,42 @@ class ThroughputBench:
         )
 
     def _plans(self, singles: Sequence[tuple[UnitWay, StreamedPlan]]) -> Iterator[Stream]:
-        for label, precisions in precision_sets(self.network, self.site, self.settings.precisions):
+        for label, precisions in precision_sets(
+            self.task.network, self.task.site, self.task.settings.precisions
+        ):
             fitting = sorted(
                 (single.image_ns, single.batch, index)
                 for index, (way, single) in enumerate(singles)
-                if way.network is self.network and way.unit.precision in precisions
+                if way.network is self.task.network and way.unit.precision in precisions
             )[:TUNED_UNITS]
             kinds = [singles[index][0].unit for _, _, index in fitting]
             batches = sorted({batch for _, batch, _ in fitting[:1]}) or [1]
             try:
-                self.limit.check_time_to_tune()
+                self.task.limit.check_time_to_tune()
                 result = tune_throughput(
-                    self.network,
-                    platform=self.site.restricted(self.site.side_by_side, kinds),
-                    engines=self.site.engines,
-                    store=self.site.store,
+                    self.task.network,
+                    platform=self.task.site.restricted(self.task.site.side_by_side, kinds),
+                    engines=self.task.site.engines,
+                    store=self.task.site.store,
                     precisions=precisions,
-                    frames=self.frames[:TUNING_FRAMES],
+                    frames=self.task.frames[:TUNING_FRAMES],
                     batches=batches,
-                    method=self.site.sharing,
-                    progress=self.progress,
+                    method=self.task.site.sharing,
+                    progress=self.task.progress,
                     compare_installed=False,
                 )
             except StoreError:
                 raise
             except CounterpointError as error:
-                contender = failed_plan(label, self.site.platform.name)
-                self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
+                contender = failed_plan(label, self.task.site.platform.name)
+                self.failed.append(failed_row(self.task.name, Metric.THROUGHPUT, contender, error))
                 continue
             yield self._plan(label, result.plan)
 
     def _plan(self, label: str, plan: Plan) -> Stream:
         where, batch = self._where(), plan.batch or 1
-        network = self._batches.at(self.network, batch)
-        frames = self._batches.frames_of(self.network, batch)
+        network = self._batches.at(self.task.network, batch)
+        frames = self._batches.frames_of(self.task.network, batch)
         interval_ns = plan.prediction.interval_ns
         measured = plan.measured_interval
         taken_ns = interval_ns if measured is None else measured.median_ns
@@ -203,15 +187,15 @@ class ThroughputBench:
 
     def _peer(self, peer: Peer) -> Iterator[Stream]:
         makers = dict(peer.streams())
-        platform = self.site.platform.name
+        platform = self.task.site.platform.name
         try:
-            modes = self._batches.best_of_peer(self.network, peer) if makers else ()
+            modes = self._batches.best_of_peer(self.task.network, peer) if makers else ()
         except CounterpointError as error:
             contender = peer.contender(peer.engine.name, platform)
-            self.failed.append(failed_row(self.name, Metric.THROUGHPUT, contender, error))
+            self.failed.append(failed_row(self.task.name, Metric.THROUGHPUT, contender, error))
             return
         for mode in modes:
-            network = self._batches.at(self.network, mode.batch)
+            network = self._batches.at(self.task.network, mode.batch)
             yield Stream(
                 contender=peer.contender(mode.label, platform),
                 batch=mode.batch,
@@ -220,7 +204,7 @@ class ThroughputBench:
                     installed_streamed,
                     partial(makers[mode.label], network),
                     network,
-                    self._batches.frames_of(self.network, mode.batch)[0],
+                    self._batches.frames_of(self.task.network, mode.batch)[0],
                     PEER_FRAMES,
                 ),
                 warm_frames=PEER_FRAMES,
