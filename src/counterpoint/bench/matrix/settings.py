@@ -48,7 +48,7 @@ class BenchSettings:
     converters: bool = True
     peers_twice: bool = True
     explain: bool = True
-    time_limit_s: float = 900.0
+    time_limit_s: float = 1020.0
 
 
 FULL = BenchSettings()
