@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from counterpoint.engines.contract_cases import ContractCase, foreign_network, standard_cases
@@ -36,6 +37,23 @@ def test_it_computes_the_network(
         assert compiled.profile() is None
         compiled.close()
         compiled.close()
+
+
+@pytest.mark.parametrize("strided", [False, True])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_an_array_that_is_filled_anew_is_read_anew(
+    name: str, strided: bool, cases: tuple[ContractCase, ...]
+) -> None:
+    case = next(case for case in cases if case.name == "classifier")
+    compiled = all_engines()[name].as_installed(case.network, any_precision=False)
+    assert compiled is not None
+    (first,) = case.frames[0]
+    doubled = np.zeros((*first.shape[:-1], 2 * first.shape[-1]), first.dtype)
+    buffer = doubled[..., ::2] if strided else np.zeros_like(first)
+    for frame, wanted in zip(case.frames, case.expected, strict=True):
+        buffer[...] = frame[0]
+        assert relative_error(compiled.run([buffer]), wanted) < 1e-5
+    compiled.close()
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])

@@ -31,7 +31,7 @@ class OpenVinoDefault:
                 if array is not bound:
                     whole = np.ascontiguousarray(array)
                     self._request.set_input_tensor(index, self._tensor(whole, shared_memory=True))
-                    self._bound[index] = array
+                    self._bound[index] = whole  # another array, and bound anew, where it is a copy
             self._request.infer()
             results = [self._request.get_output_tensor(index).data for index in self._outputs]
         except Exception as error:
