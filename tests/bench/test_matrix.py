@@ -10,13 +10,14 @@ from counterpoint.api import devices
 from counterpoint.bench.matrix.machine import described
 from counterpoint.bench.matrix.matrix import Matrix, ModelledSubject
 from counterpoint.bench.matrix.settings import FULL, BenchSettings
-from counterpoint.bench.matrix.subject import Site, Subject, TimeLimit
+from counterpoint.bench.matrix.subject import Site, Subject
 from counterpoint.bench.result import Basis, BenchResult, Method, Metric, Row
 from counterpoint.bench.result_file import Header, ResultFile, Stage, StoredResult, load_result
 from counterpoint.costs.store import Store
 from counterpoint.engines.faulty import FaultyEngine, Injection
 from counterpoint.engines.protocol import Engine
 from counterpoint.engines.registry import all_engines
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.network.loading import load
 from counterpoint.platform.platform_file import load_platform

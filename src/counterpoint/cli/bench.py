@@ -218,9 +218,9 @@ def bench(
     """
     from counterpoint.bench.insights.computed import insights
     from counterpoint.bench.matrix.matrix import Matrix
-    from counterpoint.bench.matrix.subject import TimeLimit
     from counterpoint.cli import benching
     from counterpoint.cli.progress import shown_progress
+    from counterpoint.measure.time_limit import TimeLimit
     from counterpoint.report.bench import BenchReport, bench_document, bench_tables
 
     for path in (output, html):

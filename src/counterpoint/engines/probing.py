@@ -45,13 +45,20 @@ class Answer:
     failure: str | None = None
 
 
-def run_child(command: Sequence[str], *, limit_s: float, folder: Path | None = None) -> Ended:
+def run_child(
+    command: Sequence[str],
+    *,
+    limit_s: float,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
     """Runs a program in its own process group, which is killed when it takes too long.
 
     Args:
         command: The program and its arguments.
         limit_s: It may take so long.
         folder: Where it works; ``None`` for here.
+        environment: Variables for it that the user has not set.
     """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         try:
@@ -61,6 +68,7 @@ def run_child(command: Sequence[str], *, limit_s: float, folder: Path | None = N
                 stdout=said,
                 stderr=complained,
                 cwd=folder,
+                env={**(environment or {}), **os.environ},
                 start_new_session=True,
             )
         except OSError as error:

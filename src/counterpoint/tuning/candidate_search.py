@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, PreparesSegments
 from counterpoint.errors import EngineError, UserInputError
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.planning.latency import plan_latency
 from counterpoint.planning.restriction import Fixed
@@ -40,6 +41,7 @@ class CandidateSearch:
         meter: Measures segments.
         progress: Told of each round.
         rejected: What was refused and why, in sentences.
+        limit: When it is over no plan is looked for, if there is one.
         found: Every candidate that was measured, by its segments.
     """
 
@@ -48,6 +50,7 @@ class CandidateSearch:
     meter: CandidateMeter
     progress: Progress
     rejected: list[str]
+    limit: TimeLimit = field(default_factory=TimeLimit)
     found: dict[tuple[Segment, ...], Candidate] = field(default_factory=dict)
 
     def measure_singles(self, table: CostTable, fixed: Fixed | None) -> None:
@@ -92,6 +95,8 @@ class CandidateSearch:
         self, table: CostTable, fixed: Fixed | None, rounds: int, *, needed: bool = True
     ) -> CostTable:
         for _ in range(rounds):
+            if self.limit.is_over and self.found:
+                break
             planned = plan_latency(self.network, table, fixed=fixed)
             if planned.status is Status.INFEASIBLE and not needed:
                 break

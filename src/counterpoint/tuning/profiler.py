@@ -25,6 +25,7 @@ from counterpoint.costs.table import CostTable, LinearCost, UnitCosts
 from counterpoint.engines.protocol import CompiledSegment, Engine, PreparesSegments, Tensor
 from counterpoint.errors import EngineError
 from counterpoint.measure.sampling import Samples, SamplingSettings, sample
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.tuning.frames import seeded_tensor
@@ -92,8 +93,13 @@ class Profiler:
         self.progress = progress or Silence()
         self.settings = settings or SamplingSettings()
 
-    def table(self, units: Sequence[ComputeUnit]) -> CostTable:
+    def table(self, units: Sequence[ComputeUnit], limit: TimeLimit | None = None) -> CostTable:
         """Costs of every layer on those units, measured now or taken from the store.
+
+        Args:
+            units: The columns.
+            limit: When it is over the other units are left out, once every layer has one that runs
+                it; ``None``: never.
 
         Raises:
             EngineError: An engine failed while running (refusals are cells of the table instead).
@@ -101,8 +107,12 @@ class Profiler:
         """
         self.progress.begin("profiling", len(units))
         profiles = []
+        uncovered = {layer.index for layer in self.network.layers}
         for unit in units:
+            if limit is not None and limit.is_over and not uncovered:
+                break
             profiles.append(self.unit_profile(unit))
+            uncovered -= profiles[-1].layer_ns.keys()
             self.progress.step(unit.name)
         rows = tuple(
             tuple(profile.layer_ns.get(layer.index) for profile in profiles)

@@ -24,6 +24,7 @@ from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, SamplingSettings
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.planning.choose import Question
 from counterpoint.planning.restriction import Fixed
@@ -120,6 +121,7 @@ def tune_throughput(
     settings: SamplingSettings | None = None,
     compare_installed: bool = True,
     accept: Accept | None = None,
+    limit: TimeLimit | None = None,
 ) -> ThroughputResult:
     """Finds the plan with the most images a second.
 
@@ -140,6 +142,8 @@ def tune_throughput(
         compare_installed: Also time the engines' own throughput modes, in their default precision
             where units may compute in less than the network's own.
         accept: What else a plan has to do to win; ``None``: nothing.
+        limit: When it is over nothing new is tried, once there is a plan; what was found is then
+            compared. ``None``: no limit.
 
     Raises:
         UserInputError: No plan exists: a layer that no unit runs, an unknown unit, or a limit that
@@ -170,6 +174,7 @@ def tune_throughput(
         accept=accept,
         modes=InstalledModes(engines if compare_installed else {}, any_precision=any_precision),
         any_precision=any_precision,
+        limit=limit or TimeLimit(),
     )
     tuner.try_batches(batches or BATCHES, growing=batches is None)
     planned = tuner.mix()
@@ -195,6 +200,7 @@ class _Tuner:
     accept: Accept | None
     modes: InstalledModes
     any_precision: bool
+    limit: TimeLimit
     streamed: list[StreamedPlan] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
@@ -223,6 +229,8 @@ class _Tuner:
                 break
             best = min(plan.image_ns for plan in now)
             left = {plan.label: ways[plan.label] for plan in now if plan.image_ns < HOPELESS * best}
+            if self.limit.is_over:
+                break
             idle = before is not None and before < WORTH_A_LARGER_BATCH * best
             if growing and (idle or 4 * batch * best > LONGEST_FRAME_NS):
                 break
@@ -282,7 +290,8 @@ class _Tuner:
 
     def mix(self) -> PlanResult | None:
         """Asks the linear program at the best batch, and streams what it proposes."""
-        if self.method in ("single", "replicate") and self.streamed:
+        enough = self.method in ("single", "replicate") or self.limit.is_over
+        if enough and self.streamed:
             return None
         best = min(self.streamed, key=lambda plan: plan.image_ns, default=None)
         batch = self.meter.own_batch if best is None else best.batch
@@ -325,6 +334,8 @@ class _Tuner:
                 break
             self.progress.step(label)
             table = _corrected(network, table, self.streamed[-1].plan)
+            if self.limit.is_over:
+                break
         return planned
 
     def _question(self) -> Question:

@@ -18,6 +18,7 @@ from counterpoint.costs.table import CostTable
 from counterpoint.engines.protocol import Engine, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import Comparison, Contender, Samples, SamplingSettings
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.planning.latency import plan_latency
 from counterpoint.planning.restriction import Fixed, named_units
@@ -163,6 +164,7 @@ def tune(
     settings: SamplingSettings | None = None,
     compare_installed: bool = True,
     accept: Accept | None = None,
+    limit: TimeLimit | None = None,
 ) -> TuneResult:
     """Finds the plan of least latency for one frame.
 
@@ -178,6 +180,8 @@ def tune(
         settings: When a measurement is good enough.
         compare_installed: Also time the engines' own defaults beside the result.
         accept: What else a plan has to do to win; ``None``: nothing.
+        limit: When it is over nothing new is tried, once there is a plan; what was found is then
+            compared. ``None``: no limit.
 
     Raises:
         UserInputError: No plan exists: a layer that no unit runs, or an unknown unit.
@@ -194,14 +198,21 @@ def tune(
         progress=progress or Silence(),
         settings=settings,
         accept=accept,
+        limit=limit or TimeLimit(),
     )
     asked = named_units(fixed)
     software = platform.named or any(platform.unit(name).devices[0].is_software for name in asked)
     units = chosen_units(network, platform.units, precisions, software=software)
     check_runnable(network, units, engines)
-    units, hopeless = worth_profiling(tuner.profiler, units, fixed)
+    units, hopeless = worth_profiling(tuner.profiler, units, fixed, tuner.limit)
     tuner.rejected += hopeless
-    table = tuner.profiler.table(units)
+    # A unit that a layer is bound to cannot be left out.
+    table = tuner.profiler.table(units, tuner.limit if fixed is None else None)
+    tuner.rejected += [
+        f"{unit.name} is left out: the time was over before it was measured"
+        for unit in units
+        if unit.name not in table.unit_names
+    ]
     tuner.search.measure_singles(table, fixed)
     table = tuner.search.refine(table, fixed)
     return tuner.decide(
@@ -242,8 +253,10 @@ class _Tuner:
         progress: Progress,
         settings: SamplingSettings | None,
         accept: Accept | None,
+        limit: TimeLimit,
     ) -> None:
         self.network = network
+        self.limit = limit
         self.accept = accept
         self.platform = platform
         self.engines = engines
@@ -256,7 +269,7 @@ class _Tuner:
         self.reference = Reference(network, platform, engines, inputs)
         self.meter = CandidateMeter(self.profiler, inputs[0])
         self.rejected: list[str] = []
-        self.search = CandidateSearch(network, engines, self.meter, progress, self.rejected)
+        self.search = CandidateSearch(network, engines, self.meter, progress, self.rejected, limit)
 
     def decide(
         self,
@@ -282,6 +295,8 @@ class _Tuner:
             winner, verification = self._winner(verified, comparison)
             samples = comparison.samples[winner.label]
             if abs(winner.latency_ns / samples.median_ns - 1) <= AGREEMENT:
+                break
+            if self.limit.is_over:
                 break
             if attempt + 1 < MAX_COMPARISONS:
                 # The machine is faster or slower than it was when the segments were measured.
@@ -378,9 +393,9 @@ class _Tuner:
         alone, which neither other contenders nor their threads disturb.
         """
         labels = [candidate.label for candidate, _ in singles[:2]]
-        if len(labels) < 2 or comparison.relative(labels[1]) > DUEL * comparison.relative(
-            labels[0]
-        ):
+        if len(labels) < 2 or self.limit.is_over:
+            return singles[0]
+        if comparison.relative(labels[1]) > DUEL * comparison.relative(labels[0]):
             return singles[0]
         first, second = labels
         plans = {candidate.label: candidate for candidate, _ in singles[:2]}

@@ -16,6 +16,7 @@ from counterpoint.bench.matrix.peers import Peer
 from counterpoint.bench.matrix.subject import Site
 from counterpoint.bench.matrix.unit_ways import UnitWay
 from counterpoint.errors import UserInputError
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.tuning.installed_modes import InstalledMode, InstalledModes
 from counterpoint.tuning.planned import plan_on_unit
@@ -37,11 +38,13 @@ class Batches:
         site: Where it runs.
         frames: Images, of one each.
         sizes: Images in a frame to try, ascending.
+        limit: When it is over no larger batch than the first is tried.
     """
 
     site: Site
     frames: Sequence[Frame]
     sizes: Sequence[int]
+    limit: TimeLimit = field(default_factory=TimeLimit)
     _meters: dict[str, StreamMeter] = field(default_factory=dict)
 
     def at(self, network: Network, batch: int) -> Network:
@@ -92,7 +95,7 @@ class Batches:
             if best is not None and found.image_ns * WORTH_A_LARGER_BATCH > best.image_ns:
                 break
             best = found
-            if _is_long(batch, found.image_ns):
+            if _is_long(batch, found.image_ns) or self.limit.is_over:
                 break
         if best is None:
             raise UserInputError("there is no batch to try: give at least one")
@@ -116,7 +119,9 @@ class Batches:
                 break
             modes.try_batch(batched, batch, self.frames_of(network, batch)[0])
             now = [mode for mode in modes.best.values() if mode.batch == batch]
-            if not now or _is_long(batch, min(mode.image_ns for mode in now)):
+            if not now or self.limit.is_over:
+                break
+            if _is_long(batch, min(mode.image_ns for mode in now)):
                 break
         return tuple(modes.best.values())
 

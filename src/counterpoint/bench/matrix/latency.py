@@ -20,11 +20,15 @@ from counterpoint.bench.matrix.unit_ways import UnitWay
 from counterpoint.bench.result import Control, Method, Metric, Row
 from counterpoint.costs.table import CostTable
 from counterpoint.errors import CounterpointError, StoreError
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.planning.evaluator import evaluate
 from counterpoint.tuning.tune import TuneResult, tune
 
 STARTS = 1.6
 """Starts and warm-ups take about as long as the counted runs."""
+
+TUNING = 0.4
+"""At most this part of a network's time goes into looking for plans."""
 
 TUNING_FRAMES = 2
 """So many are compared with the reference, which runs them slowly."""
@@ -50,11 +54,13 @@ class LatencyBench:
         failed: list[Row] = []
         if Method.PLAN not in self.task.settings.methods:
             return found, failed
-        for label, precisions in precision_sets(
-            self.task.network, self.task.site, self.task.settings.precisions
-        ):
+        limit = self.task.limit.part(TUNING)
+        sets = list(
+            precision_sets(self.task.network, self.task.site, self.task.settings.precisions)
+        )
+        for number, (label, precisions) in enumerate(sets):
             try:
-                self.task.limit.check_time_to_tune()
+                self.task.check_time_to_tune()
                 found[label] = tune(
                     self.task.network,
                     platform=self.task.site.platform,
@@ -64,6 +70,7 @@ class LatencyBench:
                     frames=self.task.frames[:TUNING_FRAMES],
                     progress=self.task.progress,
                     compare_installed=False,
+                    limit=limit.part(1 / (len(sets) - number)),
                 )
             except StoreError:
                 raise
@@ -72,12 +79,12 @@ class LatencyBench:
                 failed.append(failed_row(self.task.name, Metric.LATENCY, contender, error))
         return found, failed
 
-    def rows(self, tuned: dict[str, TuneResult], time_ns: int) -> tuple[Row | Control, ...]:
+    def rows(self, tuned: dict[str, TuneResult], limit: TimeLimit) -> tuple[Row | Control, ...]:
         """A row for each contender, and the control.
 
         Args:
             tuned: Plans by label.
-            time_ns: About so long it may take.
+            limit: About so long it may take.
         """
         settings = self.task.settings
         entrants: list[Entrant] = []
@@ -97,7 +104,7 @@ class LatencyBench:
             self.task.name,
             Metric.LATENCY,
             entrants,
-            self._turns(len(entrants) + 1, time_ns),
+            self._turns(len(entrants) + 1, limit),
             wanted=settings.latency_images,
             progress=self.task.progress,
             twin=entrants[0],
@@ -105,9 +112,9 @@ class LatencyBench:
         )
         return (*measured, *refused)
 
-    def _turns(self, entrants: int, time_ns: int) -> Turns:
+    def _turns(self, entrants: int, limit: TimeLimit) -> Turns:
         settings = self.task.settings
-        row_ns = min(settings.row_ns, int(time_ns / STARTS / entrants))
+        row_ns = min(settings.row_ns, int(limit.left_ns / STARTS / entrants))
         crowded = self.task.site.is_crowded(self.task.network, entrants)
         # Where only one fits, each turn pays for a start: fewer and longer turns.
         rounds = max(3, settings.latency_rounds // 2) if crowded else settings.latency_rounds
@@ -117,6 +124,7 @@ class LatencyBench:
             turn_ns=max(1, row_ns // rounds),
             starts=settings.starts,
             one_in_memory=crowded,
+            limit=limit,
         )
 
     def _where(self) -> Where:

@@ -18,12 +18,13 @@ from counterpoint.bench.matrix.published import Explained, batchnorm_kept, threa
 from counterpoint.bench.matrix.row_energy import RowEnergy
 from counterpoint.bench.matrix.settings import BenchSettings
 from counterpoint.bench.matrix.staged_progress import StagedProgress
-from counterpoint.bench.matrix.subject import Site, Subject, TimeLimit
+from counterpoint.bench.matrix.subject import Site, Subject
 from counterpoint.bench.matrix.task import Task
 from counterpoint.bench.matrix.throughput import ThroughputBench
 from counterpoint.bench.matrix.unit_ways import UnitWays, unit_ways
 from counterpoint.bench.result import MachineDescription, Metric, Row
 from counterpoint.bench.result_file import Record, ResultFile, Stage, StoredResult
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.platform.file_content import Clocks, PlatformFile
 from counterpoint.schedule.plan import Plan
@@ -34,9 +35,6 @@ EXPLAINED = "explained"
 
 IMAGES = 100
 """At most so many photographs are loaded before anything is timed."""
-
-LEAST_ROW_NS = 200_000_000
-"""However late it is, a row gets this long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,16 +138,15 @@ class Matrix:
             stages = self.stages(subject)
             if not stages:
                 continue
-            if not self.limit.left_ns:
+            if self.limit.is_over:
                 left += stages
                 continue
-            share_ns = self.limit.left_ns // (len(subjects) - number)
             task = _NetworkTask(
                 matrix=self,
                 subject=subject,
                 site=site,
                 progress=staged,
-                limit=TimeLimit(share_ns / 1e9),
+                limit=self.limit.part(1 / (len(subjects) - number)),
                 overheads_ns=overheads_ns,
             )
             for stage in stages:
@@ -203,12 +200,12 @@ class _NetworkTask:
         tuned, failed = bench.tuned()
         self.plans = {label: result.plan for label, result in tuned.items()}
         share = 0.4 if Metric.THROUGHPUT in matrix.settings.metrics else 0.8
-        yield from bench.rows(tuned, self._time_ns(share))
+        yield from bench.rows(tuned, self.limit.part(share))
         yield from failed
 
     def _throughput(self) -> Iterator[Record]:
         bench = ThroughputBench(self._task())
-        yield from bench.rows(bench.streams(), self._time_ns(0.8))
+        yield from bench.rows(bench.streams(), self.limit.part(0.8))
 
     def _explained(self) -> Iterator[Record]:
         matrix = self.matrix
@@ -249,11 +246,7 @@ class _NetworkTask:
         )
         if not self.network.is_quantised:
             for run in thread_counts(self.network, self.site):
-                if self.limit.left_ns:
+                if not self.limit.is_over:
                     yield run
-        if self.subject.load_with_batchnorm is not None and self.limit.left_ns:
+        if self.subject.load_with_batchnorm is not None and not self.limit.is_over:
             yield from batchnorm_kept(self.subject.load_with_batchnorm(), self.site)
-
-    def _time_ns(self, share: float) -> int:
-        """That part of what the network has left, and a little in any case."""
-        return max(8 * LEAST_ROW_NS, round(self.limit.left_ns * share))

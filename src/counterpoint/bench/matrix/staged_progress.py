@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from counterpoint.bench.matrix.subject import TimeLimit
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.tuning.progress import Progress
 
 

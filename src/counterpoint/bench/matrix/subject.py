@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,9 +24,6 @@ SEEDED_IMAGES = 100
 IN_MEMORY = 3.0
 """Times its weights that a contender may take: the file's, the engine's own order of them, and
 working memory."""
-
-TUNING_NS = 30_000_000_000
-"""A tuning takes 5 to 40 s on two cores."""
 
 CALIBRATION_FRAMES = 2
 """Speed does not depend on the ranges, and nothing is said of accuracy."""
@@ -149,36 +145,3 @@ def in_int8(network: Network, frames: Sequence[Frame], progress: Progress) -> Ne
         raise UserInputError(f"no layer of {network.name} has an int8 form")
     ranges = calibrate(network, frames[:CALIBRATION_FRAMES], progress=progress)
     return quantise(network, layers, ranges, Scheme())
-
-
-class TimeLimit:
-    """How much time is left.
-
-    Args:
-        limit_s: For everything.
-        clock: Nanoseconds.
-    """
-
-    def __init__(self, limit_s: float, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-        self._clock = clock
-        self._begin_ns = clock()
-        self._end_ns = self._begin_ns + round(limit_s * 1e9)
-
-    @property
-    def spent_ns(self) -> int:
-        """Since the start."""
-        return self._clock() - self._begin_ns
-
-    @property
-    def left_ns(self) -> int:
-        """Until the end; 0 when it is over."""
-        return max(0, self._end_ns - self._clock())
-
-    def check_time_to_tune(self) -> None:
-        """Raises when there is no time for another tuning.
-
-        Raises:
-            UserInputError: Less than half a minute is left for this network.
-        """
-        if self.left_ns < TUNING_NS:
-            raise UserInputError("not tuned: the time of this network is over; raise --time-limit")

@@ -18,10 +18,11 @@ from counterpoint.bench.matrix.plans import failed_plan, plan_contender
 from counterpoint.bench.matrix.precision_sets import precision_sets
 from counterpoint.bench.matrix.stream import Stream
 from counterpoint.bench.matrix.task import Task
-from counterpoint.bench.matrix.turns import Turns, measured_rows
+from counterpoint.bench.matrix.turns import FEWEST_ROUNDS, Turns, measured_rows
 from counterpoint.bench.matrix.unit_ways import UnitWay
 from counterpoint.bench.result import Control, Method, Metric, Row
 from counterpoint.errors import CounterpointError, StoreError
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.schedule.plan import Plan
 from counterpoint.tuning.stream_meter import StreamedPlan
 from counterpoint.tuning.throughput import tune_throughput
@@ -29,7 +30,8 @@ from counterpoint.tuning.throughput import tune_throughput
 TUNED_UNITS = 2
 """A plan is made of so many of the fastest units, and of their like on parts of the CPU."""
 
-FEWEST_ROUNDS = 3
+PREPARING = 0.6
+"""At most this part of the time that is left goes into the best batches and plans."""
 
 PEER_FRAMES = 2
 """In front of a peer's sample: as many as two cores have requests in flight."""
@@ -48,8 +50,12 @@ class ThroughputBench:
     failed: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._limit = self.task.limit.part(PREPARING)
         self._batches = Batches(
-            site=self.task.site, frames=self.task.frames, sizes=self.task.settings.batches
+            site=self.task.site,
+            frames=self.task.frames,
+            sizes=self.task.settings.batches,
+            limit=self._limit,
         )
 
     def streams(self) -> list[Stream]:
@@ -76,19 +82,19 @@ class ThroughputBench:
                 self.task.progress.step(peer.engine.name)
         return found
 
-    def rows(self, streams: Sequence[Stream], time_ns: int) -> tuple[Row | Control, ...]:
+    def rows(self, streams: Sequence[Stream], limit: TimeLimit) -> tuple[Row | Control, ...]:
         """A row for each, and for those that failed.
 
         Args:
             streams: Who takes part.
-            time_ns: About so long it may take.
+            limit: About so long it may take.
         """
         if not streams:
             return tuple(self.failed)
         settings = self.task.settings
         least_ns = sum(2 * stream.warm_frames * stream.frame_ns for stream in streams)
-        rounds = max(FEWEST_ROUNDS, min(settings.throughput_rounds, int(time_ns / least_ns)))
-        row_ns = min(settings.row_ns, time_ns / 2 / len(streams))
+        rounds = max(FEWEST_ROUNDS, min(settings.throughput_rounds, int(limit.left_ns / least_ns)))
+        row_ns = min(settings.row_ns, limit.left_ns / 2 / len(streams))
         measured = measured_rows(
             self.task.name,
             Metric.THROUGHPUT,
@@ -99,6 +105,7 @@ class ThroughputBench:
                 turn_ns=1,
                 starts=settings.starts,
                 one_in_memory=self._is_crowded(streams),
+                limit=limit,
             ),
             wanted=settings.throughput_images,
             progress=self.task.progress,
@@ -147,7 +154,7 @@ class ThroughputBench:
             kinds = [singles[index][0].unit for _, _, index in fitting]
             batches = sorted({batch for _, batch, _ in fitting[:1]}) or [1]
             try:
-                self.task.limit.check_time_to_tune()
+                self.task.check_time_to_tune()
                 result = tune_throughput(
                     self.task.network,
                     platform=self.task.site.restricted(self.task.site.side_by_side, kinds),
@@ -159,6 +166,7 @@ class ThroughputBench:
                     method=self.task.site.sharing,
                     progress=self.task.progress,
                     compare_installed=False,
+                    limit=self._limit,
                 )
             except StoreError:
                 raise

@@ -5,18 +5,22 @@ them all; whoever fails is marked, and the others go on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from counterpoint.bench.matrix.entrants import Entrant
 from counterpoint.bench.matrix.failed_rows import reason_of
 from counterpoint.bench.matrix.row_energy import RowEnergy
 from counterpoint.bench.result import Basis, Control, Metric, Row
 from counterpoint.errors import CounterpointError
-from counterpoint.measure.sampling import interleave
+from counterpoint.measure.sampling import Comparison, interleave
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.tuning.progress import Progress
 
 TWIN = " (again)"
 """Behind the name of the contender that stands for the machine's noise."""
+
+FEWEST_ROUNDS = 3
+"""However late it is."""
 
 REST_NS = 300_000_000
 """ONNX Runtime's threads spin for 40 ms after a run where nobody takes their cores, and two to
@@ -33,6 +37,7 @@ class Turns:
         turn_ns: A turn has no more samples than fit in; one at least.
         starts: All are made ready so often: two starts of one session differ by some per cent.
         one_in_memory: There is room for one contender at a time: each is made ready every turn.
+        limit: No round after the third begins when it is over.
     """
 
     rounds: int
@@ -40,6 +45,12 @@ class Turns:
     turn_ns: int
     starts: int = 2
     one_in_memory: bool = False
+    limit: TimeLimit = field(default_factory=TimeLimit)
+
+    def are_enough(self, so_far: Comparison) -> bool:
+        """It is late, and there are rounds to compare."""
+        done = max(map(len, so_far.rounds.values()), default=0)
+        return self.limit.is_over and done >= FEWEST_ROUNDS
 
 
 def measured_rows(
@@ -77,6 +88,7 @@ def measured_rows(
         max_runs=turns.runs,
         rest_ns=REST_NS,
         renew_every=1 if turns.one_in_memory else -(-turns.rounds // turns.starts),
+        settled=turns.are_enough,
         report=lambda done, rounds: progress.step(f"round {done} of {rounds}"),
         failed=lambda name, error: failures.update({name: reason_of(error)}),
     )
