@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from counterpoint.api import devices
+from counterpoint.bench.breakdown.layer_types import BATCHNORM
+from counterpoint.bench.breakdown.unfused import BATCHNORM_KEPT
 from counterpoint.bench.matrix.machine import described
 from counterpoint.bench.matrix.matrix import Matrix, ModelledSubject
 from counterpoint.bench.matrix.settings import FULL, BenchSettings
@@ -118,6 +121,27 @@ def test_every_method_has_its_rows(tmp_path: Path, network: Network) -> None:
         assert len(row.samples_ns) * row.images_per_sample >= 12
     (control,) = result.controls
     assert [len(rounds) for rounds in control.rounds_ns] == [3, 3]
+
+
+@pytest.mark.parametrize("has_batchnorm", [True, False])
+def test_a_network_that_has_batchnorm_is_broken_down_with_it_too(
+    tmp_path: Path, has_batchnorm: bool
+) -> None:
+    path, where = tmp_path / "r.jsonl", site()
+    name = "zoo:mobilenet_v1" if has_batchnorm else "zoo:squeezenet_v1.1"
+    subject = Subject(
+        name=name,
+        load=partial(load, name),
+        load_with_batchnorm=partial(load, name, keep_batchnorm=True),
+    )
+    matrix(path, where, replace(UNITS_ALONE, metrics=(Metric.LATENCY,), explain=True)).run(
+        [subject], where, []
+    )
+    found = {breakdown.variant: breakdown for breakdown in load_result(path).breakdowns}
+    assert found.keys() == ({"", BATCHNORM_KEPT} if has_batchnorm else {""})
+    if has_batchnorm:
+        types = {part.layer_type for part in found[BATCHNORM_KEPT].parts}
+        assert BATCHNORM in types
 
 
 def test_what_is_in_the_file_is_not_measured_again(tmp_path: Path, network: Network) -> None:

@@ -11,6 +11,7 @@ from counterpoint.bench.result import Basis, Contender, Control, Energy, Method,
 from counterpoint.errors import EngineError, InternalError
 from counterpoint.measure.sampling import Contender as Ready
 from counterpoint.measure.sampling import Run, interleave
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.tuning.progress import Silence
 
 TURNS = Turns(rounds=4, runs=2, turn_ns=10**9)
@@ -76,6 +77,15 @@ def test_a_bug_of_ours_is_not_a_row() -> None:
         measured(entrant("a", Counted(2, InternalError("broken")).ready))
     (row,) = measured(entrant("a", Counted(2, MemoryError()).ready))
     assert row.failure == "not enough memory"
+
+
+def test_when_it_is_late_three_rounds_are_enough() -> None:
+    late = Turns(rounds=8, runs=2, turn_ns=10**9, limit=TimeLimit(0))
+    bad, good = Counted(0), Counted()
+    lost, kept = measured(entrant("bad", bad.ready), entrant("good", good.ready), turns=late)
+    assert lost.failure == "gone"
+    assert len(kept.rounds_ns) == 3
+    assert kept.note == "6 images, not 8: no more fit into the time of a row"
 
 
 def test_fewer_images_than_wanted_are_told() -> None:

@@ -14,6 +14,7 @@ from counterpoint.costs.store import Store
 from counterpoint.engines.protocol import InstalledStream, Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import SamplingSettings
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.platform.model import Device, DeviceKind, Platform
 from counterpoint.schedule.plan import check_plan
@@ -110,6 +111,21 @@ def test_lanes_side_by_side_run_by_the_plan() -> None:
         alone = [session.run(None, {"input": frame})[0] for frame in frames]
     for one, other in zip(streamed, alone, strict=True):
         assert compare([[one]], [[other]], 1e-5).passed
+
+
+def test_when_the_time_is_over_there_is_a_plan_and_nothing_more_is_tried() -> None:
+    result = tuned(WrappedEngine("quick"), batches=(1, 2), method="auto", limit=TimeLimit(0))
+    assert {streamed.batch for streamed in result.streamed} == {1}
+    assert result.planned is None
+    assert result.plan.measured_interval is not None
+
+
+@needs_two_cores
+def test_a_mix_is_found_after_the_time_where_no_unit_runs_everything() -> None:
+    head = WrappedEngine("head", refuse=lambda x: "too deep" if x.index > 2 else None)
+    tail = WrappedEngine("tail", refuse=lambda x: "too early" if x.index < 3 else None)
+    result = tuned(head, tail, batches=(1,), limit=TimeLimit(0))
+    assert len(result.streamed) == 1
 
 
 def test_a_single_unit_when_that_is_asked_for() -> None:

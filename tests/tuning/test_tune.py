@@ -7,6 +7,7 @@ from counterpoint.costs.store import Store
 from counterpoint.engines.protocol import Tensor
 from counterpoint.errors import EngineError, UserInputError
 from counterpoint.measure.sampling import SamplingSettings
+from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.platform.model import ComputeUnit
 from counterpoint.schedule.plan import check_plan
 from counterpoint.schedule.session import Session
@@ -39,6 +40,7 @@ def slow_at(*names: str) -> WrappedEngine:
 def test_a_single_unit_that_is_best_is_the_plan() -> None:
     result = tuned(WrappedEngine("quick"), slow_at("conv0", "conv1", "conv2", "conv3", "conv4"))
     assert result.winner == "quick:CPU@fp32"
+    assert not result.ended_early
     (lane,) = result.plan.lanes
     assert [segment.layers for segment in lane.segments] == [(0, 1, 2, 3, 4)]
     assert result.verification.passed
@@ -131,6 +133,34 @@ def test_tuning_again_takes_every_measurement_from_the_store(
     assert [c.segment_ns for c in second.candidates] == [c.segment_ns for c in first.candidates]
     # What is left to do is to verify and to compare the finalists.
     assert len(engines[0].compiled) + len(engines[1].compiled) < compiled
+
+
+def test_when_the_time_is_over_units_are_timed_as_a_whole_and_no_mix_is_looked_for() -> None:
+    slow, quick = WrappedEngine("slow", repeats=lambda _layer: 40), WrappedEngine("quick")
+    result = tuned(slow, quick, limit=TimeLimit(0))
+    assert result.ended_early
+    assert {len(layers) for engine in (slow, quick) for layers in engine.compiled} == {5}
+    assert result.plan.units == ("quick:CPU@fp32",)
+    assert sorted(found.label for found in result.candidates) == ["quick:CPU@fp32", "slow:CPU@fp32"]
+    assert result.plan.measured_latency is not None
+    assert result.verification.passed
+
+
+def test_a_mix_is_found_after_the_time_where_nothing_else_runs() -> None:
+    head = WrappedEngine("head", refuse=lambda x: "too deep" if x.index > 2 else None)
+    tail = WrappedEngine("tail", refuse=lambda x: "too early" if x.index < 3 else None)
+    result = tuned(head, tail, limit=TimeLimit(0))
+    assert result.plan.units == ("head:CPU@fp32", "tail:CPU@fp32")
+
+
+def test_layers_stay_where_they_are_bound_however_late() -> None:
+    result = tuned(
+        WrappedEngine("quick"),
+        WrappedEngine("other"),
+        fixed=dict.fromkeys(range(5), "other:CPU@fp32"),
+        limit=TimeLimit(0),
+    )
+    assert result.plan.units == ("other:CPU@fp32",)
 
 
 def test_units_are_chosen_by_precision() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence, Set
 
 from counterpoint.engines.protocol import PreparesSegments
 from counterpoint.errors import EngineError
-from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.planning.restriction import Fixed
 from counterpoint.platform.model import ComputeUnit
 from counterpoint.platform.occupancy import occupied_devices
@@ -31,10 +30,7 @@ LOOK_NS = 100_000_000
 
 
 def worth_profiling(
-    profiler: Profiler,
-    units: Sequence[ComputeUnit],
-    fixed: Fixed | None = None,
-    limit: TimeLimit | None = None,
+    profiler: Profiler, units: Sequence[ComputeUnit], fixed: Fixed | None = None
 ) -> tuple[tuple[ComputeUnit, ...], list[str]]:
     """The units to profile, and in a sentence each why another one is left out.
 
@@ -43,7 +39,6 @@ def worth_profiling(
         units: Those that come into question.
         fixed: Layers (by index) that have to run on a unit, or on one of several: a unit stays
             where a layer has no other choice.
-        limit: When it is over no more units are looked at, and those are left out.
     """
     slow_to_make = [u for u in units if isinstance(profiler.engines[u.engine], PreparesSegments)]
     needed = _without_choice(fixed, {unit.name for unit in slow_to_make})
@@ -78,10 +73,6 @@ def worth_profiling(
         }
         best = min(rivals, key=rivals.__getitem__, default=None)
         if best is None:
-            continue
-        if limit is not None and limit.is_over:
-            left_out.append(f"{unit.name} is left out: no time was left to make it ready")
-            units = [kept for kept in units if kept != unit]
             continue
         try:
             taken_ns = _look(profiler, unit)

@@ -98,8 +98,8 @@ class Profiler:
 
         Args:
             units: The columns.
-            limit: When it is over the other units are left out, once every layer has one that runs
-                it; ``None``: never.
+            limit: When it is over the other units are not cut, and what it costs to enter them is
+                assumed; ``None``: never.
 
         Raises:
             EngineError: An engine failed while running (refusals are cells of the table instead).
@@ -107,12 +107,8 @@ class Profiler:
         """
         self.progress.begin("profiling", len(units))
         profiles = []
-        uncovered = {layer.index for layer in self.network.layers}
         for unit in units:
-            if limit is not None and limit.is_over and not uncovered:
-                break
-            profiles.append(self.unit_profile(unit))
-            uncovered -= profiles[-1].layer_ns.keys()
+            profiles.append(self.unit_profile(unit, limit))
             self.progress.step(unit.name)
         rows = tuple(
             tuple(profile.layer_ns.get(layer.index) for profile in profiles)
@@ -133,14 +129,16 @@ class Profiler:
             links=self.platform.links,
         )
 
-    def unit_profile(self, unit: ComputeUnit) -> UnitProfile:
-        """Everything about one unit."""
+    def unit_profile(self, unit: ComputeUnit, limit: TimeLimit | None = None) -> UnitProfile:
+        """Everything about one unit; see :meth:`table`."""
         refusals = self._refusals(unit)
         measured: dict[Range, tuple[Sample, dict[int, int]]] = {}
         for bounds in _runs(len(self.network.layers), refusals):
             self._measure_parts(bounds, unit, measured, refusals)
         ranges = list(measured)
-        costs = self._boundary_costs(unit, {key: whole for key, (whole, _) in measured.items()})
+        wholes = {key: whole for key, (whole, _) in measured.items()}
+        in_time = limit is None or not limit.is_over
+        costs = self._boundary_costs(unit, wholes) if in_time else _assumed_costs(unit)
         layer_ns: dict[int, int] = {}
         for (first, last), (whole, shares) in measured.items():
             inside_ns = whole.median_ns - costs.entry_ns
@@ -303,6 +301,12 @@ class Profiler:
                     segment.close()
 
         return self.measured(subject, unit, measure)
+
+
+def _assumed_costs(unit: ComputeUnit) -> UnitCosts:
+    """Of a unit that was not cut."""
+    free = LinearCost(0.0, 0.0)
+    return UnitCosts(unit, ASSUMED_ENTRY_NS, read=free, write=free)
 
 
 def _chain(parts: Sequence[Subnetwork], compiled: Sequence[CompiledSegment]) -> Callable[[], None]:

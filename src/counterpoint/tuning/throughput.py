@@ -360,10 +360,11 @@ class _Tuner:
         ranked = sorted(self.streamed, key=lambda plan: plan.image_ns)
         if self.max_latency_ns is not None:
             ranked = self._within_limit(ranked)
+        most = 1 if self.limit.is_over else FINALISTS
         verified: list[tuple[StreamedPlan, Verification]] = []
         for streamed in ranked:
             if verified and (
-                len(verified) == FINALISTS or streamed.image_ns > CLOSE * ranked[0].image_ns
+                len(verified) == most or streamed.image_ns > CLOSE * ranked[0].image_ns
             ):
                 break
             alike = [other for other, _ in verified if other.label == streamed.label]

@@ -92,6 +92,7 @@ class TuneResult:
         verification: The plan's error against the reference.
         rejected: What was refused and why, in sentences.
         time_spent_ns: Of the whole tuning.
+        ended_early: The time was over before the search ended by itself.
     """
 
     plan: Plan
@@ -104,6 +105,7 @@ class TuneResult:
     verification: Verification
     rejected: tuple[str, ...]
     time_spent_ns: int
+    ended_early: bool = False
 
 
 def chosen_units(
@@ -180,8 +182,8 @@ def tune(
         settings: When a measurement is good enough.
         compare_installed: Also time the engines' own defaults beside the result.
         accept: What else a plan has to do to win; ``None``: nothing.
-        limit: When it is over nothing new is tried, once there is a plan; what was found is then
-            compared. ``None``: no limit.
+        limit: When it is over each unit is still timed as a whole, and no mix is looked for that is
+            not needed; what was found is then compared. ``None``: no limit.
 
     Raises:
         UserInputError: No plan exists: a layer that no unit runs, or an unknown unit.
@@ -204,24 +206,20 @@ def tune(
     software = platform.named or any(platform.unit(name).devices[0].is_software for name in asked)
     units = chosen_units(network, platform.units, precisions, software=software)
     check_runnable(network, units, engines)
-    units, hopeless = worth_profiling(tuner.profiler, units, fixed, tuner.limit)
+    units, hopeless = worth_profiling(tuner.profiler, units, fixed)
     tuner.rejected += hopeless
-    # A unit that a layer is bound to cannot be left out.
-    table = tuner.profiler.table(units, tuner.limit if fixed is None else None)
-    tuner.rejected += [
-        f"{unit.name} is left out: the time was over before it was measured"
-        for unit in units
-        if unit.name not in table.unit_names
-    ]
+    table = tuner.profiler.table(units, tuner.limit)
     tuner.search.measure_singles(table, fixed)
     table = tuner.search.refine(table, fixed)
-    return tuner.decide(
+    ended_early = tuner.limit.is_over
+    result = tuner.decide(
         table,
         fixed,
         compare_installed=compare_installed,
         any_precision=is_coarser(precisions),
         begin_ns=begin,
     )
+    return replace(result, ended_early=ended_early)
 
 
 def check_runnable(

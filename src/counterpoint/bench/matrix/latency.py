@@ -60,7 +60,6 @@ class LatencyBench:
         )
         for number, (label, precisions) in enumerate(sets):
             try:
-                self.task.check_time_to_tune()
                 found[label] = tune(
                     self.task.network,
                     platform=self.task.site.platform,
@@ -154,4 +153,5 @@ class LatencyBench:
             contender=plan_contender(label, result.plan, where),
             ready=one_by_one(self.task.network, result.plan, where, self.task.frames),
             predicted_ns=result.plan.prediction.latency_ns,
+            note="its search ended with the time for it" if result.ended_early else None,
         )

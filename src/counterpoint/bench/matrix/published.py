@@ -51,7 +51,8 @@ def batchnorm_kept(network: Network, site: Site) -> Iterator[Explained]:
         network: With BatchNorm kept; of one that has none there is nothing to tell.
         site: Where.
     """
-    if not any(layer_type("", layer) == BATCHNORM for layer in network.layers):
+    operators = {operator for layer in network.layers for operator in layer.operators}
+    if not any(layer_type(operator, None) == BATCHNORM for operator in operators):
         return
     units = unfused_units(replace(site.platform, units=tuple(_units(site))))
     platform = replace(site.platform, units=units)

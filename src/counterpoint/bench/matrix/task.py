@@ -10,7 +10,6 @@ from counterpoint.bench.matrix.row_energy import RowEnergy
 from counterpoint.bench.matrix.settings import BenchSettings
 from counterpoint.bench.matrix.subject import Site
 from counterpoint.bench.matrix.unit_ways import UnitWays
-from counterpoint.errors import UserInputError
 from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.network.graph import Network
 from counterpoint.tuning.progress import Progress
@@ -41,12 +40,3 @@ class Task:
     progress: Progress
     limit: TimeLimit
     energy: RowEnergy | None = None
-
-    def check_time_to_tune(self) -> None:
-        """Before a plan is looked for.
-
-        Raises:
-            UserInputError: The time of this network is over.
-        """
-        if self.limit.is_over:
-            raise UserInputError("not tuned: the time of this network is over; raise --time-limit")
