@@ -13,18 +13,31 @@ from counterpoint.measure.sampling import (
     Samples,
     SamplingSettings,
     interleave,
+    rest,
     sample,
 )
 
 
 class FakeClock:
-    """Time that passes only when a run says so."""
+    """Time that passes only when a run says so, or in sleep.
+
+    Attributes:
+        now_ns: The time.
+        busy_until_ns: Threads of the program take a core until then.
+    """
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self.busy_until_ns = 0
 
     def perf_counter_ns(self) -> int:
         return self.now_ns
+
+    def process_time_ns(self) -> int:
+        return min(self.now_ns, self.busy_until_ns)
+
+    def sleep(self, time_s: float) -> None:
+        self.now_ns += round(time_s * 1e9)
 
 
 @pytest.fixture
@@ -123,3 +136,39 @@ def test_the_lead_is_rounds_won_less_rounds_lost() -> None:
     result = Comparison({}, {"a": (1, 2, 3, 4), "b": (2, 2, 2, 9)})
     assert result.lead("a", "b") == 1
     assert result.lead("b", "a") == -1
+
+
+@pytest.mark.parametrize("busy_ms", [0, 1, 40, 150, 400])
+def test_nobody_has_a_turn_before_the_threads_of_the_one_before_rest(
+    clock: FakeClock, busy_ms: int
+) -> None:
+    clock.busy_until_ns = busy_ms * 10**6
+    rest(200 * 10**6)
+    window_ns = round(sampling.REST_WINDOW_S * 1e9)
+    assert clock.now_ns >= min(clock.busy_until_ns, 200 * 10**6) - window_ns
+    assert clock.now_ns <= min(clock.busy_until_ns, 200 * 10**6) + 2 * window_ns
+
+
+def test_each_turn_begins_at_rest(clock: FakeClock) -> None:
+    disturbed: list[str] = []
+
+    def contender(name: str) -> Contender:
+        @contextmanager
+        def ready() -> Iterator[Run]:
+            mine = [0]  # where the own threads spin, nobody is disturbed
+
+            def run() -> None:
+                if clock.now_ns < clock.busy_until_ns != mine[0]:
+                    disturbed.append(name)
+                clock.now_ns += 1000
+                mine[0] = clock.busy_until_ns = clock.now_ns + 40 * 10**6
+
+            yield run
+
+        return ready
+
+    contenders = {"a": contender("a"), "b": contender("b")}
+    interleave(contenders, rounds=4, block_ns=5000)
+    assert disturbed == []
+    interleave(contenders, rounds=4, block_ns=5000, rest_ns=0)
+    assert set(disturbed) == {"a", "b"}

@@ -37,6 +37,10 @@ class WarmsUp(Protocol):
 LONG_RUN = 4
 """A run that takes so many times as long as a turn should is counted once in its turn."""
 
+REST_NS = 300_000_000
+"""Long enough for threads to rest: ONNX Runtime's spin for 40 ms after a run where nobody takes
+their cores, and two to three times as long where somebody does (own measurement)."""
+
 REST_WINDOW_S = 0.003
 RESTING = 0.2
 """A program rests that takes less than this part of one core over such a window."""
@@ -176,7 +180,7 @@ def interleave(
     block_ns: int = 60_000_000,
     max_runs: int = 50,
     renew_every: int | None = None,
-    rest_ns: int = 0,
+    rest_ns: int = REST_NS,
     settled: Callable[[Comparison], bool] | None = None,
     report: Callable[[int, int], None] | None = None,
     failed: Callable[[str, Exception], None] | None = None,
@@ -192,7 +196,8 @@ def interleave(
             lie the time before costs or brings some per cent. 1: one contender in memory at a
             time. ``None``: make each ready once.
         rest_ns: Before each turn wait until the program's threads rest, but no longer than this:
-            an engine's threads spin for some time after a run and take cores from the next one.
+            an engine's threads spin for some time after a run and take cores from the next one,
+            and it is always the same one that comes next.
         settled: Asked after each round whether that is enough.
         report: Called with (rounds done, rounds in all) after each round.
         failed: Told of a contender that raised; it is out, with what was counted until then, and
@@ -221,7 +226,7 @@ def interleave(
                     try:
                         if name not in ready:
                             ready[name] = stack.enter_context(contenders[name]())
-                        _rest(rest_ns)
+                        rest(rest_ns)
                         block = _turn(ready[name], block_ns, max_runs)
                     except (CounterpointError, MemoryError) as error:
                         if failed is None or isinstance(error, InternalError):
@@ -246,8 +251,8 @@ def interleave(
     return so_far()
 
 
-def _rest(limit_ns: int) -> None:
-    """Waits until the process takes next to no time of any core."""
+def rest(limit_ns: int = REST_NS) -> None:
+    """Waits until the process takes next to no time of any core, but no longer than this."""
     begin = time.perf_counter_ns()
     while time.perf_counter_ns() - begin < limit_ns:
         start, used = time.perf_counter_ns(), time.process_time_ns()

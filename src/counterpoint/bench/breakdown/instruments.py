@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from counterpoint.engines.protocol import CompiledSegment, Engine, NodeProfile, Tensor
+from counterpoint.measure.sampling import rest
 from counterpoint.network.graph import Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.pinning import pin
@@ -208,7 +209,8 @@ def _contiguous(tensor: Tensor) -> Tensor:
 
 
 def _turn(run: Callable[[bool], None]) -> None:
-    """Some runs, the first ones not counted: threads of who ran before may still spin."""
+    """Some runs, the first ones not counted, once the threads of who ran before do not spin."""
+    rest()
     begin = time.perf_counter_ns()
     run(False)
     took_ns = max(1, time.perf_counter_ns() - begin)

@@ -22,10 +22,6 @@ TWIN = " (again)"
 FEWEST_ROUNDS = 3
 """However late it is."""
 
-REST_NS = 300_000_000
-"""ONNX Runtime's threads spin for 40 ms after a run where nobody takes their cores, and two to
-three times as long where somebody does (own measurement)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
@@ -86,7 +82,6 @@ def measured_rows(
         rounds=turns.rounds,
         block_ns=turns.turn_ns,
         max_runs=turns.runs,
-        rest_ns=REST_NS,
         renew_every=1 if turns.one_in_memory else -(-turns.rounds // turns.starts),
         settled=turns.are_enough,
         report=lambda done, rounds: progress.step(f"round {done} of {rounds}"),
