@@ -178,7 +178,8 @@ class ThroughputBench:
                 contender = failed_plan(label, self.task.site.platform.name)
                 self.failed.append(failed_row(self.task.name, Metric.THROUGHPUT, contender, error))
                 continue
-            yield self._plan(label, result.plan)
+            alone = [singles[index][1] for _, _, index in fitting[:1]]
+            yield self._plan(label, _faster(result.plan, alone))
 
     def _plan(self, label: str, plan: Plan) -> Stream:
         where, batch = self._where(), plan.batch or 1
@@ -221,3 +222,12 @@ class ThroughputBench:
                 ),
                 warm_frames=PEER_FRAMES,
             )
+
+
+def _faster(plan: Plan, alone: Sequence[StreamedPlan]) -> Plan:
+    """The plan, or that of a unit alone where it streamed faster: lanes share caches and memory."""
+    measured = plan.measured_interval
+    if measured is None:
+        return plan
+    image_ns = measured.median_ns / (plan.batch or 1)
+    return next((single.plan for single in alone if single.image_ns < image_ns), plan)
