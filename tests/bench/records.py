@@ -60,6 +60,7 @@ def point(
     kind: str = "Conv",
     unit: str = "e:CPU@fp32",
     bound: Bound | None = None,
+    contender: str = "",
 ) -> RooflinePoint:
     """Under a roof of one operation and one byte a nanosecond."""
     limit = Bound.COMPUTE if operations >= moved_bytes else Bound.MEMORY
@@ -73,6 +74,7 @@ def point(
         time_ns=time_ns,
         roof_ns=max(operations, moved_bytes),
         bound=bound or limit,
+        contender=contender,
     )
 
 

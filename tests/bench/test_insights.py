@@ -148,6 +148,18 @@ def test_the_layers_furthest_above_their_roof_are_named_on_the_fastest_unit() ->
     assert found.rows[:2] == ("n / e:CPU@fp32 / b", "n / e:CPU@fp32 / a")
 
 
+def test_a_unit_s_part_of_a_plan_is_not_taken_for_the_fastest_unit() -> None:
+    alone = [point("n", "a", 8 * MS, operations=1), point("n", "b", 2 * MS, operations=1)]
+    mixed = [
+        point("n", "a", 7 * MS, operations=1, unit="other", contender="plan"),
+        point("n", "b", 4 * MS, operations=1, contender="plan"),
+    ]
+    (found,) = layers_that_lose(result(points=[*alone, *mixed]))
+    assert found.text.startswith("n on e:CPU@fp32 loses 10.0 ms of 10.0 ms")
+    (found,) = layers_that_lose(result(points=mixed))
+    assert found.text.startswith("n on plan loses 11.0 ms of 11.0 ms")
+
+
 def test_what_to_change_in_the_network_and_in_the_machine() -> None:
     points = [
         point("n", "a", 4 * MS, operations=2 * MS),  # compute: twice the rate saves a half

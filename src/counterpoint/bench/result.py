@@ -249,6 +249,7 @@ class RooflinePoint:
         time_ns: Measured, in its network.
         roof_ns: The least that the unit's measured peaks allow.
         bound: Which of the peaks sets ``roof_ns``, or overhead.
+        contender: Whose run it was, by name; empty: the unit's.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _FROM_FILE
@@ -262,6 +263,12 @@ class RooflinePoint:
     time_ns: int
     roof_ns: int
     bound: Bound
+    contender: str = ""
+
+    @property
+    def whose(self) -> str:
+        """The unit that ran the whole network, or the plan of which it ran a part."""
+        return self.contender or self.unit
 
     def __post_init__(self) -> None:
         for name in ("operations", "moved_bytes", "time_ns", "roof_ns"):

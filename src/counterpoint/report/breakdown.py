@@ -118,11 +118,10 @@ def _layers(
     """The layers of one run, in run order, with their distance from the roof where it is known."""
     layers = by_layer(found)
     kept = {layer.layer for layer in sorted(layers, key=_time, reverse=True)[:limit]}
-    units = {unit for unit in found.contender.placement.split(" | ") if unit}
     own = {
         point.layer: point
         for point in points
-        if point.unit in (units or {found.contender.name})
+        if point.whose == found.contender.name
         and any(
             point.layer == layer.layer and point.layer_type == layer.layer_type for layer in layers
         )

@@ -98,6 +98,7 @@ def roofline_points(
                 time_ns=max(0, sum(part.time_ns for part in found)),
                 roof_ns=round(max(compute_ns, memory_ns)),
                 bound=_bound(compute_ns, memory_ns, node_ns + threads_ns),
+                contender=breakdown.contender.name,
             )
         )
     return tuple(points)

@@ -21,10 +21,10 @@ Points = list[RooflinePoint]
 
 
 def fastest_points(result: BenchResult) -> Mapping[tuple[str, str], Points]:
-    """The layers of each network on the unit that is fastest with it."""
+    """The layers of each network on the unit, or in the plan, that is fastest with it."""
     groups: dict[tuple[str, str], Points] = {}
     for point in result.points:
-        groups.setdefault((point.network, point.unit), []).append(point)
+        groups.setdefault((point.network, point.whose), []).append(point)
     best: dict[str, tuple[str, str]] = {}
     for key, points in groups.items():
         other = best.get(key[0])

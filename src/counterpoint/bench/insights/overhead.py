@@ -60,7 +60,7 @@ def _share_of_operations(result: BenchResult, kept: Breakdown) -> float | None:
     points = [
         point
         for point in result.points
-        if point.network == kept.network and point.unit == kept.contender.name
+        if point.network == kept.network and point.whose == kept.contender.name
     ]
     total = sum(point.operations for point in points)
     own = sum(point.operations for point in points if point.layer_type == BATCHNORM)

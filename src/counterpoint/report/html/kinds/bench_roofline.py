@@ -11,15 +11,17 @@ from counterpoint.report.quantities import count, duration, factor, number, perc
 
 
 def roofline_section(result: BenchResult) -> Section:
-    """A figure and the share of each bound by unit and network; empty without points."""
-    groups: dict[tuple[str, str], list[RooflinePoint]] = {}
+    """A figure and the share of each bound by unit and network; empty without points. What a unit
+    did in a plan of several is apart from what it did alone.
+    """
+    groups: dict[tuple[str, str, str], list[RooflinePoint]] = {}
     for point in result.points:
-        groups.setdefault((point.unit, point.network), []).append(point)
+        groups.setdefault((point.unit, _where(point), point.network), []).append(point)
     if not groups:
         return Section("Roofline", ())
     options = tuple(
-        (f"{network} on {unit}", _single(result, unit, points))
-        for (unit, network), points in groups.items()
+        (f"{network} on {where}", _single(result, unit, points))
+        for (unit, where, network), points in groups.items()
     )
     return Section("Roofline", (Choice("network and unit", options), _table(result.points)))
 
@@ -52,6 +54,10 @@ def _single(result: BenchResult, unit: str, points: Sequence[RooflinePoint]) -> 
     return (Text(said), figure) if drawn else (Text(said),)
 
 
+def _where(point: RooflinePoint) -> str:
+    return point.unit if point.whose == point.unit else f"{point.unit} in {point.whose}"
+
+
 def _table(points: Sequence[RooflinePoint]) -> Table:
     """Layers, what loses most first."""
     ordered = sorted(points, key=lambda point: point.roof_ns - point.time_ns)
@@ -75,7 +81,7 @@ def _table(points: Sequence[RooflinePoint]) -> Table:
         rows=tuple(
             (
                 point.network,
-                point.unit,
+                _where(point),
                 point.layer,
                 point.layer_type,
                 point.bound,
