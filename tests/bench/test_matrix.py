@@ -36,6 +36,7 @@ SHORT = replace(
     latency_rounds=3,
     throughput_rounds=3,
     row_ns=50_000_000,
+    warm_ns=0,
     explain=False,
 )
 UNIT = "onnxruntime:CPU@fp32"

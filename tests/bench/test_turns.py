@@ -14,7 +14,7 @@ from counterpoint.measure.sampling import Run, interleave
 from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.tuning.progress import Silence
 
-TURNS = Turns(rounds=4, runs=2, turn_ns=10**9)
+TURNS = Turns(rounds=4, runs=2, turn_ns=10**9, warm_ns=0)
 
 
 class Counted:
@@ -54,7 +54,7 @@ def measured(*entrants: Entrant, turns: Turns = TURNS, wanted: int = 8) -> list[
 @pytest.mark.parametrize("alone", [False, True])
 def test_who_fails_keeps_whole_turns_and_the_others_go_on(fails_at: int, alone: bool) -> None:
     bad, good = Counted(fails_at), Counted()
-    turns = Turns(rounds=4, runs=2, turn_ns=10**9, one_in_memory=alone)
+    turns = Turns(rounds=4, runs=2, turn_ns=10**9, one_in_memory=alone, warm_ns=0)
     lost, kept = measured(entrant("bad", bad.ready), entrant("good", good.ready), turns=turns)
     assert lost.failure == "gone"
     whole_turns = fails_at // 4  # two runs to be warm, two that count
@@ -80,7 +80,7 @@ def test_a_bug_of_ours_is_not_a_row() -> None:
 
 
 def test_when_it_is_late_three_rounds_are_enough() -> None:
-    late = Turns(rounds=8, runs=2, turn_ns=10**9, limit=TimeLimit(0))
+    late = Turns(rounds=8, runs=2, turn_ns=10**9, limit=TimeLimit(0), warm_ns=0)
     bad, good = Counted(0), Counted()
     lost, kept = measured(entrant("bad", bad.ready), entrant("good", good.ready), turns=late)
     assert lost.failure == "gone"
@@ -143,7 +143,7 @@ def test_a_run_of_many_frames_is_warm_after_a_few() -> None:
     def ready() -> Iterator[Run]:
         yield FramesRun(streamed.append, 10, 3)
 
-    result = interleave({"a": ready}, rounds=2, block_ns=1, max_runs=1)
+    result = interleave({"a": ready}, rounds=2, block_ns=1, max_runs=1, warm_ns=0)
     # A sample that takes longer than a turn is counted once; a shorter one has its own warm-up.
     assert streamed[:2] == [3, 10]
     assert set(streamed) == {3, 10}

@@ -20,12 +20,12 @@ from counterpoint.tuning.profiler import Profiler
 measure = Profiler.unit_profile
 done = []
 
-def measure_then_wait(self, unit):
+def measure_then_wait(self, unit, limit=None):
     if done:
         print("measured", flush=True)
         while True:
             signal.pause()
-    done.append(measure(self, unit))
+    done.append(measure(self, unit, limit))
     return done[0]
 
 Profiler.unit_profile = measure_then_wait

@@ -97,13 +97,13 @@ def test_contenders_take_turns_and_are_closed(clock: FakeClock) -> None:
         return ready
 
     contenders = {"a": contender("a", 100), "b": contender("b", 300)}
-    result = interleave(contenders, rounds=4, block_ns=1000)
+    result = interleave(contenders, rounds=4, block_ns=1000, warm_ns=0)
     assert order == ["a", "b", "a", "b", "a"]  # a, b | b, a | a, b | b, a
     assert not open_now
     assert result.ratio("b", "a") == (3.0, 3.0, 3.0)
     assert result.rounds["a"] == (100,) * 4
     assert (result.relative("a"), result.relative("b")) == (0.5, 1.5)
-    one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, renew_every=1)
+    one_at_a_time = interleave(contenders, rounds=2, block_ns=1000, renew_every=1, warm_ns=0)
     assert one_at_a_time.samples["b"].median_ns == 300
 
 
@@ -168,7 +168,24 @@ def test_each_turn_begins_at_rest(clock: FakeClock) -> None:
         return ready
 
     contenders = {"a": contender("a"), "b": contender("b")}
-    interleave(contenders, rounds=4, block_ns=5000)
+    interleave(contenders, rounds=4, block_ns=5000, warm_ns=0)
     assert disturbed == []
-    interleave(contenders, rounds=4, block_ns=5000, rest_ns=0)
+    interleave(contenders, rounds=4, block_ns=5000, rest_ns=0, warm_ns=0)
     assert set(disturbed) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("run_ms", "warm"), [(1, 60), (25, 3), (100, 1)])
+def test_a_turn_is_warm_after_a_time_and_a_run(clock: FakeClock, run_ms: int, warm: int) -> None:
+    runs = []
+
+    @contextmanager
+    def ready() -> Iterator[Run]:
+        def run() -> None:
+            clock.now_ns += run_ms * 10**6
+            runs.append(clock.now_ns)
+
+        yield run
+
+    found = interleave({"a": ready}, rounds=1, block_ns=10**9, max_runs=4)
+    assert len(found.samples["a"].times_ns) == 4
+    assert len(runs) == warm + 1 + 4  # one more tells how many fit into the turn

@@ -125,7 +125,7 @@ class AmountOptions:
             min=1,
             metavar="S",
             help="For everything: what there is no time for is left for the next call. Default: "
-            "1020, with --quick 110; a network that was begun gets all its rows.",
+            "960, with --quick 110; a network that was begun gets all its rows.",
         ),
     ] = None
 

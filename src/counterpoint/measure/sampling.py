@@ -41,6 +41,11 @@ REST_NS = 300_000_000
 """Long enough for threads to rest: ONNX Runtime's spin for 40 ms after a run where nobody takes
 their cores, and two to three times as long where somebody does (own measurement)."""
 
+WARM_NS = 60_000_000
+"""A turn is warm after so long. Where threads of several sessions slept, those of one wake up on
+the core of the thread that calls them, and run at half the speed until the kernel moves them, up
+to 50 ms later (own measurement: three sessions of ONNX Runtime)."""
+
 REST_WINDOW_S = 0.003
 RESTING = 0.2
 """A program rests that takes less than this part of one core over such a window."""
@@ -181,6 +186,7 @@ def interleave(
     max_runs: int = 50,
     renew_every: int | None = None,
     rest_ns: int = REST_NS,
+    warm_ns: int = WARM_NS,
     settled: Callable[[Comparison], bool] | None = None,
     report: Callable[[int, int], None] | None = None,
     failed: Callable[[str, Exception], None] | None = None,
@@ -198,6 +204,7 @@ def interleave(
         rest_ns: Before each turn wait until the program's threads rest, but no longer than this:
             an engine's threads spin for some time after a run and take cores from the next one,
             and it is always the same one that comes next.
+        warm_ns: After that a turn warms up for so long, at least by one run.
         settled: Asked after each round whether that is enough.
         report: Called with (rounds done, rounds in all) after each round.
         failed: Told of a contender that raised; it is out, with what was counted until then, and
@@ -227,7 +234,7 @@ def interleave(
                         if name not in ready:
                             ready[name] = stack.enter_context(contenders[name]())
                         rest(rest_ns)
-                        block = _turn(ready[name], block_ns, max_runs)
+                        block = _turn(ready[name], block_ns, max_runs, warm_ns)
                     except (CounterpointError, MemoryError) as error:
                         if failed is None or isinstance(error, InternalError):
                             raise
@@ -261,23 +268,22 @@ def rest(limit_ns: int = REST_NS) -> None:
             return
 
 
-def _turn(run: Run, block_ns: int, max_runs: int) -> list[int]:
-    """One contender's counted times. The first runs pay for the caches, and for threads of the
-    contender before that still spin; they do not count. Of long runs only the first does not.
+def _turn(run: Run, block_ns: int, max_runs: int, warm_ns: int) -> list[int]:
+    """One contender's counted times. The first runs pay for the caches, and for threads that find
+    their cores; they do not count.
     """
     clock = time.perf_counter_ns
-    if isinstance(run, WarmsUp):
-        run.warm()
-    else:
-        run()
+    warm = run.warm if isinstance(run, WarmsUp) else run
+    begin = clock()
+    warm()
+    while clock() - begin < warm_ns:
+        warm()
     start = clock()
     run()
     took_ns = max(1, clock() - start)
     if took_ns > LONG_RUN * block_ns:
         return [took_ns]
     count = max(2, min(max_runs, block_ns // took_ns))
-    for _ in range(count // 5):
-        run()
     block = []
     for _ in range(count):
         start = clock()

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from counterpoint.engines.protocol import CompiledSegment, Engine, NodeProfile, Tensor
-from counterpoint.measure.sampling import rest
+from counterpoint.measure.sampling import WARM_NS, rest
 from counterpoint.network.graph import Network, Subnetwork
 from counterpoint.platform.model import ComputeUnit, Platform
 from counterpoint.schedule.pinning import pin
@@ -28,8 +28,6 @@ ROUNDS = 8
 BLOCK_NS = 80_000_000
 MAX_RUNS = 12
 """Of a turn: an engine's profile keeps about a kilobyte for each node of each run."""
-
-_WARM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +210,12 @@ def _turn(run: Callable[[bool], None]) -> None:
     """Some runs, the first ones not counted, once the threads of who ran before do not spin."""
     rest()
     begin = time.perf_counter_ns()
-    run(False)
-    took_ns = max(1, time.perf_counter_ns() - begin)
-    if took_ns < BLOCK_NS:
-        for _ in range(_WARM - 1):
-            run(False)
-    for _ in range(max(2, min(MAX_RUNS, BLOCK_NS // took_ns))):
+    warm = 0
+    while not warm or time.perf_counter_ns() - begin < WARM_NS:
+        run(False)
+        warm += 1
+    each_ns = max(1, (time.perf_counter_ns() - begin) // warm)
+    for _ in range(max(2, min(MAX_RUNS, BLOCK_NS // each_ns))):
         run(True)
 
 

@@ -124,6 +124,7 @@ class LatencyBench:
             starts=settings.starts,
             one_in_memory=crowded,
             limit=limit,
+            warm_ns=settings.warm_ns,
         )
 
     def _where(self) -> Where:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from counterpoint.bench.result import Method, Metric
+from counterpoint.measure.sampling import WARM_NS
 
 ALL_PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
@@ -28,6 +29,7 @@ class BenchSettings:
             fewer images, and says so.
         latency_rounds: So often each contender gets its turn.
         throughput_rounds: Likewise; fewer where frames take long.
+        warm_ns: Each turn warms up for so long.
         starts: So often all contenders are made ready for their turns.
         converters: Also engines that convert a network first, which takes up to a minute each.
         peers_twice: Peers that may change the precision also in the network's own.
@@ -44,11 +46,12 @@ class BenchSettings:
     row_ns: int = 2_500_000_000
     latency_rounds: int = 10
     throughput_rounds: int = 6
+    warm_ns: int = WARM_NS
     starts: int = 2
     converters: bool = True
     peers_twice: bool = True
     explain: bool = True
-    time_limit_s: float = 1020.0
+    time_limit_s: float = 960.0
 
 
 FULL = BenchSettings()

@@ -110,6 +110,7 @@ class ThroughputBench:
                 starts=settings.starts,
                 one_in_memory=self._is_crowded(streams),
                 limit=limit,
+                warm_ns=settings.warm_ns,
             ),
             wanted=settings.throughput_images,
             progress=self.task.progress,

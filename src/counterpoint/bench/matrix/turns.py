@@ -12,7 +12,7 @@ from counterpoint.bench.matrix.failed_rows import reason_of
 from counterpoint.bench.matrix.row_energy import RowEnergy
 from counterpoint.bench.result import Basis, Control, Metric, Row
 from counterpoint.errors import CounterpointError
-from counterpoint.measure.sampling import Comparison, interleave
+from counterpoint.measure.sampling import WARM_NS, Comparison, interleave
 from counterpoint.measure.time_limit import TimeLimit
 from counterpoint.tuning.progress import Progress
 
@@ -34,6 +34,7 @@ class Turns:
         starts: All are made ready so often: two starts of one session differ by some per cent.
         one_in_memory: There is room for one contender at a time: each is made ready every turn.
         limit: No round after the third begins when it is over.
+        warm_ns: Each turn warms up for so long.
     """
 
     rounds: int
@@ -42,6 +43,7 @@ class Turns:
     starts: int = 2
     one_in_memory: bool = False
     limit: TimeLimit = field(default_factory=TimeLimit)
+    warm_ns: int = WARM_NS
 
     def are_enough(self, so_far: Comparison) -> bool:
         """It is late, and there are rounds to compare."""
@@ -83,6 +85,7 @@ def measured_rows(
         block_ns=turns.turn_ns,
         max_runs=turns.runs,
         renew_every=1 if turns.one_in_memory else -(-turns.rounds // turns.starts),
+        warm_ns=turns.warm_ns,
         settled=turns.are_enough,
         report=lambda done, rounds: progress.step(f"round {done} of {rounds}"),
         failed=lambda name, error: failures.update({name: reason_of(error)}),
